@@ -1,0 +1,1 @@
+"""Keras callbacks: removing noisy rows, resuming; any backend."""

@@ -1,0 +1,1 @@
+"""Splits, leakage, metrics, intervals: NumPy, pandas, SciPy and scikit-learn only."""

@@ -1,0 +1,1 @@
+"""Keras layers of the published models; keras.ops only, any backend."""

@@ -1,0 +1,1 @@
+"""Faces and other media as pixels: decoding, checking, hashing."""

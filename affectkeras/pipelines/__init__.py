@@ -1,0 +1,1 @@
+"""From row indices to tf.data batches."""

@@ -1,0 +1,1 @@
+"""Pretrained backbones: the zoo, freezing in stages, cached features."""

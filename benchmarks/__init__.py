@@ -1,0 +1,1 @@
+"""One performance promise each, against a named peer: `python -m benchmarks.NAME`."""

@@ -1,0 +1,1 @@
+"""One keras-tuner search each, over the Config of a recipe."""
