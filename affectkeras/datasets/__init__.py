@@ -1,0 +1,26 @@
+"""Readers: one module per data set, from the raw folder as its owner gave it to an `ExampleTable`.
+
+Every module has `LAYOUT` (a drawing of the folder it expects), `CLASS_NAMES`, `find(folder)` and
+`read(folder)`.
+"""
+
+import importlib
+from types import ModuleType
+
+from affectkeras.errors import UserError
+
+NAMES = ("sfew", "ferplus", "fer2013", "rafdb", "affectnet", "image_folder")
+
+
+def reader(name: str) -> ModuleType:
+    """Return the module that reads the data set `name`.
+
+    Raises:
+        UserError: when no data set has that name; the message lists those there are.
+    """
+    if name not in NAMES:
+        raise UserError(
+            f"Unknown data set {name!r}. Known: {', '.join(NAMES)}. For any other folder of "
+            "labelled images use image_folder."
+        )
+    return importlib.import_module(f"affectkeras.datasets.{name}")
