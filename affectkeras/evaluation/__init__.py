@@ -1,1 +1,1 @@
-"""Splits, leakage, metrics, intervals: NumPy, pandas, SciPy and scikit-learn only."""
+"""Splits, leakage checks, metrics and intervals: pure functions on arrays and frames."""
