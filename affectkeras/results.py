@@ -1,0 +1,287 @@
+"""What a run found: every figure is computed from its predictions, none is kept from training."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkeras.environment import environment
+from affectkeras.evaluation.intervals import Interval, bootstrap_totals
+from affectkeras.evaluation.metrics import (
+    accuracy,
+    accuracy_of,
+    cross_entropy,
+    macro_f1,
+    macro_f1_of,
+    per_class,
+)
+from affectkeras.evaluation.splits import Split
+from affectkeras.files import write_json
+
+SCHEMA = 1
+PREDICTION_COLUMNS = (
+    *("arm", "seed", "fold", "split", "example_id", "group", "expression", "predicted"),
+)
+# What a recipe puts together; `write_result` adds the rest.
+RESULT_PARTS = (
+    *("recipe", "command", "banners", "dataset", "protocol", "seeds", "served", "served_arm"),
+    *("class_names", "arms", "baselines", "claims", "leakage", "timing", "exports"),
+)
+METRICS = {"accuracy": accuracy_of, "macro_f1": macro_f1_of}
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """A published figure.
+
+    Args:
+        id: such as `"table-1.resnet50-bdr"`.
+        value: as published, as a share.
+        metric: `"accuracy"` or `"macro_f1"`.
+        n: how many rows it was measured on; None where the paper does not say.
+        protocol: the one of ours that divides as the paper did.
+        source: table or figure.
+        arm: the arm of the recipe that repeats it; empty for others' methods that it only quotes.
+        dataset: the data set's short name.
+        split: the part it was measured on.
+    """
+
+    id: str
+    value: float
+    metric: str
+    n: int | None
+    protocol: str
+    source: str
+    arm: str
+    dataset: str
+    split: str = "test"
+
+
+def summarise(
+    predictions: pd.DataFrame,
+    class_names: Sequence[str],
+    *,
+    repetitions: int = 2000,
+    seed: int = 0,
+) -> dict:
+    """Compute all figures of a `predictions.csv`.
+
+    Intervals resample whole groups (column `group`) with all their rows and seeds. Folds of one
+    seed are pooled.
+
+    Args:
+        predictions: columns `PREDICTION_COLUMNS` and, for the cross entropy, `p_<class>` of all
+            classes.
+        class_names: the names behind class indices 0, 1, …
+        repetitions, seed: of the bootstrap.
+
+    Returns:
+        arm → split → `n`, `groups`, `seeds`, `accuracy` and `macro_f1` (each `mean, sd, ddof, ci95,
+        per_seed`), `cross_entropy` (without `ci95`), `per_class` (means over seeds) and `confusion`
+        (true classes down, predicted across, summed over seeds).
+    """
+    missing = [column for column in PREDICTION_COLUMNS if column not in predictions.columns]
+    if missing:
+        raise ValueError(f"`predictions` lacks the columns {missing}")
+    keys = ["arm", "seed", "split", "example_id"]
+    repeated = predictions[predictions.duplicated(keys)]
+    if len(repeated):
+        raise ValueError(f"`predictions` holds twice: {repeated.iloc[0][keys].to_dict()}")
+    arms = {}
+    for (arm, split), rows in predictions.groupby(["arm", "split"], sort=False):
+        summary = _summarise_split(rows, list(class_names), repetitions, seed)
+        arms.setdefault(arm, {})[split] = summary
+    return arms
+
+
+def majority_baseline(train_labels: np.ndarray, test_labels: np.ndarray, class_names) -> dict:
+    """Return the figures of always naming the commonest training class."""
+    train_labels, test_labels = np.asarray(train_labels), np.asarray(test_labels)
+    commonest = int(np.bincount(train_labels).argmax())
+    predicted = np.full_like(test_labels, commonest)
+    return {
+        "class": class_names[commonest],
+        "accuracy": accuracy(test_labels, predicted),
+        "macro_f1": macro_f1(test_labels, predicted, len(class_names)),
+    }
+
+
+def claims_rows(
+    claims: Sequence[Claim],
+    *,
+    dataset: str,
+    protocol: str,
+    sample: bool,
+    quick: bool,
+    arms: dict,
+) -> list[dict]:
+    """Set each published figure beside ours and say whether the two may be compared."""
+    rows = []
+    for claim in claims:
+        found = arms.get(claim.arm, {}).get(claim.split)
+        why_not = []
+        if not claim.arm:
+            why_not.append("The paper quotes this figure; the recipe does not train the method.")
+        elif found is None:
+            why_not.append(f"This run has no arm {claim.arm} on {claim.split} rows.")
+        if sample:
+            why_not.append("Ours is measured on rendered sample data.")
+        elif dataset != claim.dataset:
+            why_not.append(f"Published on {claim.dataset}; ours is measured on {dataset}.")
+        if protocol != claim.protocol:
+            why_not.append(f"Published under the protocol {claim.protocol}; ours is {protocol}.")
+        if quick:
+            why_not.append("Ours is a quick run of reduced size.")
+        rows.append(
+            {
+                **{name: getattr(claim, name) for name in ("id", "source", "arm", "split")},
+                **{name: getattr(claim, name) for name in ("metric", "n", "protocol", "dataset")},
+                "published": claim.value,
+                "comparable": not why_not,
+                "why_not": " ".join(why_not),
+                "ours": found[claim.metric]["mean"] if found else None,
+                "ours_n": found["n"] if found else None,
+            }
+        )
+    return rows
+
+
+def dataset_facts(
+    name: str,
+    frame: pd.DataFrame,
+    split: Split,
+    *,
+    sample: bool,
+    quick: bool,
+    rejected: int,
+) -> dict:
+    """Return the `dataset` part of a result: what was used, by part, and what was not."""
+    groups = frame["group"].to_numpy(dtype=str)
+    return {
+        "name": name,
+        "sample": sample,
+        "quick": quick,
+        "examples": {part: len(rows) for part, rows in split.parts().items()},
+        "groups": {part: len(np.unique(groups[rows])) for part, rows in split.parts().items()},
+        "groups_known": split.groups_known,
+        "set_aside": {
+            reason: int(count)
+            for reason, count in split.set_aside["reason"].value_counts(sort=False).items()
+        },
+        "rejected": rejected,
+    }
+
+
+def protocol_facts(split: Split) -> dict:
+    """Return the `protocol` part of a result."""
+    return {"name": split.name, "description": split.description, "notes": list(split.notes)}
+
+
+def write_result(run: Path, parts: dict, environment_facts: dict | None = None) -> dict:
+    """Complete a result, write `result.json` (which marks the run as complete) and return it.
+
+    Args:
+        run: the run folder.
+        parts: exactly the keys of `RESULT_PARTS`. `served_arm` names the arm of the served model,
+            whose figures become `metrics`.
+        environment_facts: by default `environment()`; a recipe adds its accelerator.
+    """
+    missing, unknown = set(RESULT_PARTS) - set(parts), set(parts) - set(RESULT_PARTS)
+    if missing or unknown:
+        raise ValueError(
+            f"a result needs exactly its parts. Missing: {sorted(missing)}; unknown: "
+            f"{sorted(unknown)}"
+        )
+    if parts["served_arm"] not in parts["arms"]:
+        raise ValueError(
+            f"`served_arm` must be one of {sorted(parts['arms'])}. "
+            f"Received: {parts['served_arm']!r}"
+        )
+    served = parts["arms"][parts["served_arm"]]
+    result = {"schema": SCHEMA, "status": "complete"}
+    for name in RESULT_PARTS:
+        if name == "arms":
+            result["metrics"] = {
+                split: {metric: found[metric] for metric in METRICS}
+                for split, found in served.items()
+            }
+        result[name] = parts[name]
+    result["environment"] = environment() if environment_facts is None else environment_facts
+    write_json(Path(run) / "result.json", result)
+    return result
+
+
+def _summarise_split(rows: pd.DataFrame, class_names: list, repetitions: int, seed: int) -> dict:
+    true = _codes(rows["expression"], class_names)
+    predicted = _codes(rows["predicted"], class_names)
+    seeds, seed_code = np.unique(rows["seed"].to_numpy(), return_inverse=True)
+    totals = _confusions(true, predicted, rows["group"], seed_code, len(class_names))
+    by_seed = totals.sum(axis=0)
+    summary = {
+        "n": int(rows["example_id"].nunique()),
+        "groups": len(totals),
+        "seeds": [int(one) for one in seeds],
+    }
+    for name, metric in METRICS.items():
+        interval = bootstrap_totals(
+            totals,
+            lambda sums, metric=metric: _mean_over_seeds(metric, sums),
+            repetitions=repetitions,
+            seed=seed,
+        )
+        summary[name] = _spread(metric(by_seed), interval)
+    columns = [f"p_{name}" for name in class_names]
+    if all(column in rows.columns for column in columns):
+        probabilities = rows[columns].to_numpy(dtype=float)
+        losses = [
+            cross_entropy(probabilities[seed_code == one], true[seed_code == one])
+            for one in range(len(seeds))
+        ]
+        summary["cross_entropy"] = _spread(np.array(losses))
+    means = {name: values.mean(axis=0) for name, values in per_class(by_seed).items()}
+    summary["per_class"] = {
+        class_name: {name: float(values[index]) for name, values in means.items()}
+        for index, class_name in enumerate(class_names)
+    }
+    summary["confusion"] = by_seed.sum(axis=0).tolist()
+    return summary
+
+
+def _confusions(true, predicted, groups: pd.Series, seed_code, classes: int) -> np.ndarray:
+    """Return counts `(groups, seeds, classes, classes)`."""
+    names, group_code = np.unique(groups.to_numpy(dtype=str), return_inverse=True)
+    shape = (len(names), seed_code.max() + 1, classes, classes)
+    cell = np.ravel_multi_index((group_code, seed_code, true, predicted), shape)
+    return np.bincount(cell, minlength=np.prod(shape)).reshape(shape)
+
+
+def _mean_over_seeds(metric, sums: np.ndarray) -> np.ndarray:
+    """Return the metric's mean over the seeds of which a repetition drew rows."""
+    drawn = sums.sum(axis=(-2, -1)) > 0
+    return np.where(drawn, metric(sums), 0.0).sum(axis=-1) / drawn.sum(axis=-1)
+
+
+def _codes(labels: pd.Series, class_names: list) -> np.ndarray:
+    codes = pd.Index(class_names).get_indexer(labels)
+    if np.any(codes < 0):
+        unknown = sorted(set(labels) - set(class_names))
+        raise ValueError(
+            f"column {labels.name!r} must hold class names {class_names}. Received: {unknown}"
+        )
+    return codes
+
+
+def _spread(per_seed: np.ndarray, interval: Interval | None = None) -> dict:
+    """Return mean and sample standard deviation over seeds; one seed has no deviation."""
+    spread = {
+        "mean": float(per_seed.mean()),
+        "sd": float(per_seed.std(ddof=1)) if len(per_seed) > 1 else None,
+        "ddof": 1,
+    }
+    if interval is not None:
+        spread["ci95"] = [None, None] if interval.reason else [interval.low, interval.high]
+        if interval.reason:
+            spread["ci95_reason"] = interval.reason
+    return {**spread, "per_seed": [float(one) for one in per_seed]}
