@@ -1,0 +1,293 @@
+"""Classifying image files by what a run exported: `python -m affectkeras predict RUN FILE|FOLDER…`.
+
+Only the SavedModel is used; neither Keras nor the model's code is needed.
+"""
+
+import contextlib
+import csv as csv_format
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from affectkeras.errors import UserError
+from affectkeras.media.image_check import ImageDamaged, check_image, read_image_file
+from affectkeras.media.parallel import map_in_threads
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+# What the model is given at once, decoded: at 3 bytes a pixel about 75 MB.
+_PIXELS_AT_ONCE = 25_000_000
+
+# A file's row: its class index and probabilities `(classes,)`, or the reason there are none.
+Prediction = tuple[int, np.ndarray] | str
+
+
+def predict_command(
+    run: Path, inputs: Sequence[Path], csv: Path | None = None, batch_size: int = 32
+) -> None:
+    """Classify images with a trained model and print a table of file, class_name, probability.
+
+    An image that cannot be used gets a row with the reason; it never ends the command.
+
+    Args:
+        run: a run folder (its saved_model/ is used), or a SavedModel folder itself.
+        inputs: images, and folders in which JPEG and PNG files are looked for at any depth.
+        csv: also write the table, with the probability of every class, to this file.
+        batch_size: images given to the model at once.
+
+    Raises:
+        UserError: when there is no usable model, an input does not exist or holds no image.
+    """
+    if batch_size < 1:
+        raise UserError(f"batch_size must be at least 1. Received: {batch_size}")
+    model_folder = find_saved_model(run)
+    paths = find_images(inputs)
+    class_names, classify = load_classifier(model_folder)
+    damaged = 0
+    with _csv_writer(csv, class_names) as write_csv, _progress_bar(len(paths)) as bar:
+        file_width = max(len(_printable(path)) for path in paths)
+        class_width = max(map(len, (*class_names, "class_name")))
+        _print_row("file", "class_name", "probability", "", (file_width, class_width))
+        for path, prediction in predict_files(paths, classify, batch_size):
+            file, error = _printable(path), ""
+            if isinstance(prediction, str):
+                damaged, error = damaged + 1, prediction
+                row = (file, "", "", *[""] * len(class_names), error)
+            else:
+                index, probabilities = prediction
+                numbers = [f"{value:.6f}" for value in (probabilities[index], *probabilities)]
+                row = (file, class_names[index], *numbers, "")
+            _print_row(*row[:3], error, (file_width, class_width))
+            write_csv(row)
+            bar.update(1)
+    written = f" Written to {csv}." if csv else ""
+    print(
+        f"{len(paths)} images read: {len(paths) - damaged} predicted, {damaged} damaged.{written}",
+        file=sys.stderr,
+    )
+
+
+def find_saved_model(run: Path) -> Path:
+    """Return the SavedModel folder of a run, or `run` itself if it is one.
+
+    Raises:
+        UserError: naming what was looked for.
+    """
+    run = Path(run)
+    looked_for = (run / "saved_model", run)
+    for folder in looked_for:
+        if (folder / "saved_model.pb").is_file():
+            return folder
+    if not run.exists():
+        found = "there is no such folder"
+    elif not run.is_dir():
+        found = "it is a file"
+    else:
+        found = f"it holds {', '.join(sorted(os.listdir(run))[:10]) or 'nothing'}"
+    raise UserError(
+        f"{run}: no exported model: looked for {' and '.join(str(f) for f in looked_for)} holding "
+        f"saved_model.pb, but {found}. Give the folder of a run that has finished, such as "
+        "runs/<recipe>/<time>, or a SavedModel folder."
+    )
+
+
+def find_images(inputs: Iterable[Path]) -> list[Path]:
+    """Return the given files, and the JPEG and PNG files below the given folders, sorted.
+
+    Links are followed, but no folder is entered twice: a loop of links ends.
+
+    Raises:
+        UserError: when an input does not exist, or a folder holds no such file.
+    """
+    paths: list[Path] = []
+    for given in map(Path, inputs):
+        if given.is_dir():
+            below = sorted(_walk(given))
+            if not below:
+                raise UserError(
+                    f"{given}: no image below this folder: looked for names ending in "
+                    f"{', '.join(SUFFIXES)} at any depth."
+                )
+            paths += below
+        elif os.path.lexists(given):
+            paths.append(given)
+        else:
+            raise UserError(f"{given}: no such file or folder. Give images or folders of images.")
+    if not paths:
+        raise UserError("Nothing to predict: give at least one image or folder of images.")
+    return list(dict.fromkeys(paths))
+
+
+def load_classifier(folder: Path) -> tuple[list[str], Callable[[list[bytes]], np.ndarray]]:
+    """Load a SavedModel written by `affectkeras.export.export_saved_model`.
+
+    Returns:
+        The class names, and the function encoded images → probabilities float32 `(images,
+        classes)`, which raises `ImageDamaged` when one of them cannot be decoded.
+
+    Raises:
+        UserError: when the folder cannot be loaded or is no such model.
+    """
+    # Before TensorFlow is imported: its notes would drown the table.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    try:
+        # The object must stay alive as long as its signatures are used: it owns the weights.
+        loaded = tf.saved_model.load(os.fspath(folder))
+    except Exception as error:
+        # What TensorFlow raises (OSError, IndexError, KeyError …) depends on where the damage lies.
+        raise UserError(
+            f"{folder}: this SavedModel cannot be loaded; it may be damaged or incomplete. Export "
+            f"the run again. TensorFlow says: {(str(error) or repr(error)).splitlines()[0]}"
+        ) from error
+    missing = {"describe", "serving_default"} - set(loaded.signatures)
+    if missing:
+        raise UserError(
+            f"{folder}: this SavedModel has no signature {' or '.join(sorted(missing))}; it was "
+            "not exported by affectkeras. Use the saved_model folder of a run."
+        )
+    described = loaded.signatures["describe"]()
+    class_names = [name.decode() for name in described["class_names"].numpy()]
+
+    def classify(encoded_images):
+        try:
+            outputs = loaded.signatures["serving_default"](images=tf.constant(encoded_images))
+        except tf.errors.InvalidArgumentError as error:
+            raise ImageDamaged(f"the model cannot decode it: {error.message}") from error
+        return outputs["probabilities"].numpy()
+
+    return class_names, classify
+
+
+def predict_files(
+    paths: Sequence[Path], classify: Callable[[list[bytes]], np.ndarray], batch_size: int
+) -> Iterator[tuple[Path, Prediction]]:
+    """Yield each path, in order, with its class index and probabilities or the reason for none.
+
+    One batch of files is held in memory at a time; a batch of large images is given to the model in
+    several parts.
+    """
+    for start in range(0, len(paths), batch_size):
+        batch = paths[start : start + batch_size]
+        read = map_in_threads(_read_checked, batch, description="", progress=False, workers=None)
+        predictions: list[Prediction | None] = [
+            content if isinstance(content, str) else None for content in read
+        ]
+        for part in _split_by_pixels(read):
+            found = _classify_each([read[number][0] for number in part], classify)
+            for number, prediction in zip(part, found, strict=True):
+                predictions[number] = prediction
+        yield from zip(batch, predictions, strict=True)
+
+
+def _read_checked(path: Path) -> tuple[bytes, int] | str:
+    """Return an image's bytes and number of pixels, or the reason why it cannot be used."""
+    try:
+        data = read_image_file(path)
+        facts = check_image(data)
+    except ImageDamaged as damaged:
+        return str(damaged)
+    return data, facts.width * facts.height
+
+
+def _split_by_pixels(read: list[tuple[bytes, int] | str]) -> Iterator[list[int]]:
+    """Yield the positions of usable images in parts of a bounded number of pixels."""
+    part, pixels = [], 0
+    for number, content in enumerate(read):
+        if isinstance(content, str):
+            continue
+        if part and pixels + content[1] > _PIXELS_AT_ONCE:
+            yield part
+            part, pixels = [], 0
+        part.append(number)
+        pixels += content[1]
+    if part:
+        yield part
+
+
+def _classify_each(
+    encoded: list[bytes], classify: Callable[[list[bytes]], np.ndarray]
+) -> list[Prediction]:
+    """Classify images together; if the model refuses the batch, one by one, to find the culprit."""
+    try:
+        rows = classify(encoded)
+    except ImageDamaged as damaged:
+        if len(encoded) == 1:
+            return [str(damaged)]
+        return [_classify_each([image], classify)[0] for image in encoded]
+    return [(int(np.argmax(row)), row) for row in rows]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def refuse(error):
+        raise UserError(
+            f"{error.filename}: this folder cannot be read: {error.strerror}. Allow reading it, or "
+            "give other folders."
+        ) from error
+
+    entered = set()
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders.sort()
+        for name in names:
+            if name.lower().endswith(SUFFIXES):
+                yield Path(parent, name)
+
+
+def _printable(path: Path) -> str:
+    """Return a path as text for a table: bytes that are no UTF-8 as `\\xNN`, control characters
+    escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _print_row(
+    file: str, class_name: str, probability: str, error: str, widths: tuple[int, int]
+) -> None:
+    row = f"{file:<{widths[0]}}  {class_name:<{widths[1]}}  {probability:>11}  {error}".rstrip()
+    # Through tqdm, so that the bar on standard error is not torn apart on a shared terminal.
+    tqdm.write(row, file=sys.stdout)
+
+
+def _progress_bar(total: int) -> tqdm:
+    # `disable=None` is tqdm's way to say: only where standard error is a terminal.
+    return tqdm(total=total, desc="Predicting", unit="image", file=sys.stderr, disable=None)
+
+
+@contextlib.contextmanager
+def _csv_writer(path: Path | None, class_names: Sequence[str]) -> Iterator[Callable]:
+    """Yield a function that writes a row; the file appears under its name once it is complete."""
+    if path is None:
+        yield lambda row: None
+        return
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        raise UserError(f"--csv {path}: cannot be written: {error.strerror}.") from error
+    try:
+        with open(descriptor, "w", newline="", encoding="utf-8") as file:
+            writer = csv_format.writer(file)
+            names = [f"p_{name}" for name in class_names]
+            writer.writerow(["file", "class_name", "probability", *names, "error"])
+            yield writer.writerow
+        os.chmod(unfinished, 0o644)  # mkstemp lets only the owner read
+        try:
+            os.replace(unfinished, path)
+        except OSError as error:
+            raise UserError(f"--csv {path}: cannot be written: {error.strerror}.") from error
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
