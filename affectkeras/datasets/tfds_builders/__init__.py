@@ -1,0 +1,1 @@
+"""The readers as tensorflow-datasets builders, for those who shard or load by tfds."""

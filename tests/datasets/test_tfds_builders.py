@@ -1,0 +1,69 @@
+"""The tensorflow-datasets builder, run on tiny raw folders."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("importlib_resources", reason="tensorflow-datasets 4.9.10 imports it")
+tfds = pytest.importorskip("tensorflow_datasets")
+
+from affectkeras.datasets import NAMES, fer2013  # noqa: E402
+from affectkeras.datasets.tfds_builders.affect_faces import (  # noqa: E402
+    affect_faces_dataset_builder,
+)
+
+FACE = np.random.default_rng(2).integers(0, 256, (48, 48), dtype=np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("AFFECTKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def build(config, raw, target):
+    builder = affect_faces_dataset_builder.Builder(config=config, data_dir=str(target))
+    downloads = tfds.download.DownloadConfig(manual_dir=str(raw))
+    builder.download_and_prepare(download_config=downloads)
+    return builder
+
+
+def test_every_reader_is_a_config():
+    assert set(affect_faces_dataset_builder.Builder.builder_configs) == set(NAMES)
+
+
+def test_files_are_stored_as_their_own_bytes(tmp_path):
+    for part, name in [("train/sad", "Training_0.jpg"), ("test/angry", "PublicTest_1.png")]:
+        path = tmp_path / "raw" / part / name
+        path.parent.mkdir(parents=True)
+        Image.fromarray(FACE).save(path)
+    builder = build("fer2013", tmp_path / "raw", tmp_path / "built")
+    assert set(builder.info.splits) == {"train", "validation"}
+    assert builder.info.features["label"].names == list(fer2013.CLASS_NAMES)
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    (example,) = builder.as_dataset(split="train", decoders=decoders).as_numpy_iterator()
+    assert example["image"] == (tmp_path / "raw/train/sad/Training_0.jpg").read_bytes()
+    assert example["example_id"] == b"train/sad/Training_0.jpg"
+    assert example["group"] == b"train/sad/Training_0.jpg"
+    assert example["subject"] == b""
+    assert fer2013.CLASS_NAMES[example["label"]] == "Sad"
+
+
+def test_pixels_from_a_table_are_stored_without_loss(tmp_path):
+    (tmp_path / "raw").mkdir()
+    text = " ".join(map(str, FACE.reshape(-1)))
+    rows = f"emotion,pixels,Usage\n3,{text},PrivateTest\n"
+    (tmp_path / "raw" / "fer2013.csv").write_text(rows)
+    builder = build("fer2013", tmp_path / "raw", tmp_path / "built")
+    (example,) = builder.as_dataset(split="test").as_numpy_iterator()
+    np.testing.assert_array_equal(example["image"], np.repeat(FACE[..., np.newaxis], 3, axis=-1))
+    assert example["label"] == 3
+
+
+def test_the_class_names_of_an_image_folder_are_its_own(tmp_path):
+    for name in ("calm", "tense"):
+        path = tmp_path / "raw" / name / "face.png"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(FACE if name == "calm" else 255 - FACE).save(path)
+    builder = build("image_folder", tmp_path / "raw", tmp_path / "built")
+    assert builder.info.features["label"].names == ["calm", "tense"]
+    assert set(builder.info.splits) == {affect_faces_dataset_builder.UNSPLIT}
