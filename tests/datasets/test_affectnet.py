@@ -13,11 +13,6 @@ HEADER = (
 )
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("AFFECTKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 def save_face(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.full((20, 16, 3), 120, np.uint8)).save(path)

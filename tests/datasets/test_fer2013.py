@@ -14,7 +14,7 @@ from affectkeras.errors import UserError
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("AFFECTKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
 
@@ -159,6 +159,7 @@ def test_one_folder_above_the_data_is_accepted(tmp_path):
     assert len(fer2013.read(tmp_path, progress=False)) == 4
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_an_archive_in_the_folder_gives_the_same_table_as_its_content(tmp_path):
     write_folders(tmp_path / "plain")
     (tmp_path / "zipped").mkdir()
@@ -170,6 +171,7 @@ def test_an_archive_in_the_folder_gives_the_same_table_as_its_content(tmp_path):
     assert zipped.frame.equals(plain.frame)
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_two_archives_of_class_folders_are_read_together(tmp_path):
     write_folders(tmp_path / "plain")
     (tmp_path / "zipped").mkdir()
@@ -208,8 +210,7 @@ def test_class_folders_without_images_are_an_error(tmp_path):
 
 
 @pytest.mark.skipif("AFFECTKERAS_REAL_DATA" not in os.environ, reason="needs the real data")
-def test_the_real_archive_has_its_known_counts(monkeypatch):
-    monkeypatch.delenv("AFFECTKERAS_CACHE")
+def test_the_real_archive_has_its_known_counts():
     folder = Path(os.environ["AFFECTKERAS_REAL_DATA"]) / "data" / "fer2013"
     table = fer2013.read(folder, progress=False)
     counts = table.frame["split"].value_counts()

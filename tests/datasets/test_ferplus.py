@@ -21,7 +21,7 @@ HEADER = (
 )
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("AFFECTKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
 
@@ -83,6 +83,7 @@ def test_the_label_mode_is_passed_on(tmp_path):
     assert table.target("expression").class_names == ferplus.CLASS_NAMES
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_zipped_parts_in_a_folder_give_the_same_table(tmp_path):
     write_two_parts(tmp_path / "plain")
     (tmp_path / "zipped").mkdir()
@@ -190,10 +191,10 @@ def test_a_folder_without_either_form_is_refused(tmp_path):
 
 
 @pytest.mark.skipif("AFFECTKERAS_REAL_DATA" not in os.environ, reason="needs the real data")
-def test_the_real_archives_keep_as_many_as_the_authors_rules(monkeypatch):
-    # The authors' own reader, run on these label.csv files, keeps exactly these numbers. The
-    # published 25,060 and 3,199 belong to the later fer2013new.csv, which has slightly other votes.
-    monkeypatch.delenv("AFFECTKERAS_CACHE")
+def test_the_real_archives_keep_as_many_as_the_authors_rules():
+    # The authors' own reader, run on these label.csv files, keeps exactly these rows. The counts
+    # usually quoted (25,060 and 3,199 by majority) come from another release of the votes: even if
+    # all three faces that the numbering of this validation part skips were kept, it would be 3,194.
     folder = Path(os.environ["AFFECTKERAS_REAL_DATA"]) / "data" / "ferplus"
     votes = ferplus.read_votes(folder, progress=False)
     assert (len(votes), len(votes.rejected)) == (28558 + 3579, 0)

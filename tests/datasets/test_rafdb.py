@@ -12,7 +12,7 @@ from affectkeras.errors import UserError
 LINES = ["train_00001.jpg 5", "train_00002.jpg 1", "test_0001.jpg 7"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("AFFECTKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
 
@@ -55,6 +55,7 @@ def test_one_folder_above_the_data_is_accepted(tmp_path):
     assert len(rafdb.read(tmp_path, progress=False)) == 3
 
 
+@pytest.mark.usefixtures("own_cache")
 def test_aligned_faces_may_still_be_zipped(tmp_path):
     aligned = write(tmp_path)
     with zipfile.ZipFile(aligned.with_suffix(".zip"), "w") as archive:

@@ -9,15 +9,13 @@ tfds = pytest.importorskip("tensorflow_datasets")
 
 from affectkeras.datasets import NAMES, fer2013  # noqa: E402
 from affectkeras.datasets.tfds_builders.affect_faces import (  # noqa: E402
+    __main__ as command,
+)
+from affectkeras.datasets.tfds_builders.affect_faces import (  # noqa: E402
     affect_faces_dataset_builder,
 )
 
 FACE = np.random.default_rng(2).integers(0, 256, (48, 48), dtype=np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("AFFECTKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 def build(config, raw, target):
@@ -57,6 +55,25 @@ def test_pixels_from_a_table_are_stored_without_loss(tmp_path):
     (example,) = builder.as_dataset(split="test").as_numpy_iterator()
     np.testing.assert_array_equal(example["image"], np.repeat(FACE[..., np.newaxis], 3, axis=-1))
     assert example["label"] == 3
+
+
+def test_the_module_builds_what_tfds_then_loads(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "raw" / "train" / "fear" / "Training_0.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(FACE).save(path)
+    arguments = ["--config", "fer2013", "--manual-dir", str(tmp_path / "raw")]
+    monkeypatch.setattr("sys.argv", ["build", *arguments, "--data-dir", str(tmp_path / "built")])
+    command.main()
+    folder = capsys.readouterr().out.splitlines()[-1]
+    assert tfds.builder_from_directory(folder).info.splits["train"].num_examples == 1
+
+
+def test_the_module_names_a_folder_that_is_not_there(tmp_path, monkeypatch, capsys):
+    arguments = ["--config", "fer2013", "--manual-dir", str(tmp_path / "nowhere")]
+    monkeypatch.setattr("sys.argv", ["build", *arguments, "--data-dir", str(tmp_path / "built")])
+    with pytest.raises(SystemExit, match="2"):
+        command.main()
+    assert "nowhere: expected a folder or a .zip file" in capsys.readouterr().err
 
 
 def test_the_class_names_of_an_image_folder_are_its_own(tmp_path):

@@ -1,1 +1,7 @@
-"""`tfds build affectkeras/datasets/tfds_builders/affect_faces --config NAME --manual_dir DIR`."""
+"""Every reader of facial expressions as a tensorflow-datasets builder.
+
+With the extra `tfds` (the `tfds` command imports Apache Beam and mlcroissant at its start):
+    tfds build affectkeras/datasets/tfds_builders/affect_faces --config sfew --manual_dir DIR
+Without it:
+    python -m affectkeras.datasets.tfds_builders.affect_faces --config sfew --manual-dir DIR
+"""

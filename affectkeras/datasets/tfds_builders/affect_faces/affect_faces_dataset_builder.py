@@ -61,7 +61,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         table = reader(self.builder_config.name).read(Path(dl_manager.manual_dir))
         table.check_rejected()
         label = self.info.features["label"]
-        if label.names is None:
+        if label.num_classes is None:
             label.names = list(table.target("expression").class_names)
         splits = [split for split in SPLITS if (table.frame["split"] == split).any()]
         return {split or UNSPLIT: self._generate_examples(table, split) for split in splits}
