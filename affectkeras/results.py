@@ -96,6 +96,32 @@ def summarise(
     return arms
 
 
+def best_seed(found: dict) -> int:
+    """Return the seed of the highest accuracy in one part of `summarise`; the first of equals."""
+    accuracies = found["accuracy"]["per_seed"]
+    return found["seeds"][accuracies.index(max(accuracies))]
+
+
+def print_result(result: dict, run: Path) -> None:
+    """Print the arms beside the majority baseline, and where the report lies."""
+    print(f"\n{'arm':<14}{'test accuracy':>15}{'95 % interval':>18}{'macro F1':>10}{'n':>7}")
+    for arm, found in result["arms"].items():
+        test = found["test"]
+        spread = "" if test["accuracy"]["sd"] is None else f" ± {test['accuracy']['sd']:.3f}"
+        low, high = test["accuracy"]["ci95"]
+        interval = "unknown" if low is None else f"[{low:.3f}, {high:.3f}]"
+        print(
+            f"{arm:<14}{test['accuracy']['mean']:>{15 - len(spread)}.3f}{spread}{interval:>18}"
+            f"{test['macro_f1']['mean']:>10.3f}{test['n']:>7}"
+        )
+    majority = result["baselines"]["majority"]
+    print(f"{'majority':<14}{majority['accuracy']:>15.3f}{'':>18}{majority['macro_f1']:>10.3f}")
+    for banner in result["banners"]:
+        print(f"*** {banner}")
+    print(f"\nReport:  {Path(run) / 'report.html'}")
+    print(f"Predict: python -m affectkeras predict {run} FILE_OR_FOLDER")
+
+
 def majority_baseline(train_labels: np.ndarray, test_labels: np.ndarray, class_names) -> dict:
     """Return the figures of always naming the commonest training class."""
     train_labels, test_labels = np.asarray(train_labels), np.asarray(test_labels)

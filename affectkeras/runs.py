@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import types
@@ -172,6 +173,19 @@ def merge_parts(run: Path) -> list[Path]:
         if files:
             _join_csv(files, Path(run) / name)
     return parts
+
+
+def command_of(run: Path) -> str:
+    """Return the command line that started a run, as one would type it."""
+    saved = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
+    return " ".join(
+        ["python", "-m", f"recipes.{saved['recipe']}", *map(shlex.quote, saved["command"][1:])]
+    )
+
+
+def drop_parts(run: Path) -> None:
+    """Delete the parts of a complete run: everything worth keeping was joined or packaged."""
+    shutil.rmtree(Path(run) / "parts", ignore_errors=True)
 
 
 def _join_csv(files: list[Path], path: Path) -> None:

@@ -1,0 +1,110 @@
+"""What every recipe on still faces begins with: the table, and a split that was checked."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkeras.datasets import reader
+from affectkeras.datasets.table import ArrayPayload, ExampleTable
+from affectkeras.errors import UserError
+from affectkeras.evaluation.leakage import check_split, refuse_leak
+from affectkeras.evaluation.splits import Split, split_table, subsample
+from affectkeras.media.hashing import find_identical, pixel_digests
+
+# Made and divided alike in every run, so that runs are compared on the same test rows.
+SPLIT_SEED = 0
+
+
+def load_faces(
+    dataset: str,
+    data_dir: Path | None,
+    *,
+    label_mode: str = "majority",
+    group_pattern: str | None = None,
+    max_rejected: float = 0.05,
+) -> ExampleTable:
+    """Return the table of a face data set, or of the rendered sample faces.
+
+    Args:
+        dataset: the reader's name.
+        data_dir: the folder as its owner ships it; `None`: sample faces, in the layout of `sfew`.
+        label_mode: of `ferplus`.
+        group_pattern: of `image_folder`.
+        max_rejected: share of damaged files above which this is an error.
+
+    Raises:
+        UserError: when the folder is not what the reader expects.
+    """
+    if data_dir is None:
+        if dataset != "sfew":
+            raise UserError(
+                f"--dataset {dataset} needs --data-dir: the sample faces are in SFEW's layout."
+            )
+        from affectkeras.datasets.sample import sample_sfew
+
+        data_dir = sample_sfew(quick=True)
+    options = {
+        "ferplus": {"label_mode": label_mode},
+        "image_folder": {"group_pattern": group_pattern},
+    }
+    table = reader(dataset).read(Path(data_dir), **options.get(dataset, {}))
+    table.check_rejected(max_rejected)
+    return table
+
+
+def divide_faces(
+    table: ExampleTable, protocol: str, *, train_rows: int | None = None
+) -> tuple[Split, dict]:
+    """Return the split under a protocol and the findings of the leakage check.
+
+    Args:
+        protocol: `grouped`, `official` or `paper`, see `split_table`.
+        train_rows: keep so many training rows, drawn by class; `None`: all.
+
+    Raises:
+        UserError: when the protocol cannot be followed, or the split leaks where it must not.
+    """
+    identical = find_identical(pixel_digests(_image_sources(table)))
+    split = split_table(
+        table.frame,
+        "expression",
+        protocol,
+        seed=SPLIT_SEED,
+        groups_known=table.groups_known,
+        identical=identical,
+        # SFEW has films; a copy of it that names none has lost them.
+        allow_unknown_groups=table.name != "sfew",
+        class_names=table.target("expression").class_names,
+    )
+    if train_rows is not None:
+        labels = table.frame["expression"].to_numpy()[split.train]
+        split = _keep_training(split, subsample(split.train, labels, train_rows, SPLIT_SEED))
+    findings = check_split(table.frame, split, identical)
+    refuse_leak(findings, protocol)
+    return split, findings
+
+
+def target_distribution(table: ExampleTable) -> np.ndarray:
+    """Return what each row trains towards, `(rows, classes)` float32: one-hot or soft."""
+    target = table.target("expression")
+    if target.distribution:
+        return table.frame[list(target.distribution)].to_numpy(np.float32)
+    return np.eye(len(target.class_names), dtype=np.float32)[table.frame["expression"].to_numpy()]
+
+
+def _keep_training(split: Split, kept: np.ndarray) -> Split:
+    left_out = np.setdiff1d(split.train, kept)
+    reason = f"not among the {len(kept)} training rows asked for"
+    set_aside = pd.DataFrame({"row": left_out, "reason": reason})
+    return dataclasses.replace(
+        split, train=kept, set_aside=pd.concat([split.set_aside, set_aside], ignore_index=True)
+    )
+
+
+def _image_sources(table: ExampleTable) -> list:
+    if isinstance(table.payload, ArrayPayload):
+        pixels = table.payload.arrays["pixels"]
+        return [pixels[row] for row in table.payload.index]
+    return list(table.payload.paths)

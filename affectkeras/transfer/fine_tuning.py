@@ -1,0 +1,115 @@
+"""Training a backbone classifier through its stages, and reading its clean predictions."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from affectkeras.callbacks.training_loop import fit_epochs
+from affectkeras.callbacks.training_state import TrainingState, read_position, restore
+from affectkeras.models.backbone_classifier import head_of
+from affectkeras.transfer.stages import Stage, prepare_stage
+
+
+def fine_tune(
+    model: keras.Model,
+    stages: Sequence[Stage],
+    stream,
+    sampler,
+    *,
+    validation_rows: np.ndarray,
+    state_path: Path,
+    features=None,
+    make_removal: Callable | None = None,
+    verbose="auto",
+) -> tuple[list[dict], keras.callbacks.Callback | None]:
+    """Train the model through all stages, going on from `state_path` where a run was cut off.
+
+    Every epoch ends with `TrainingState`, so a process killed at any moment loses at most the
+    epoch it was in, and the resumed run ends with the same weights.
+
+    Args:
+        model: a backbone classifier.
+        stages: from a plan of `affectkeras.transfer.stages`.
+        stream: gives the images, such as `pipelines.images.ImagePipeline`: `training(sampler,
+            first_epoch, last_epoch)`, `clean(rows)` and `targets`.
+        sampler: the `RowSampler` of the training rows.
+        validation_rows: table rows watched after every epoch; nothing is chosen by them here.
+        state_path: where the state of the training is kept.
+        features: gives the frozen backbone's cached outputs in the same form as `stream`; stages
+            that train the head alone then never compute an image. `None`: they do.
+        make_removal: `make_removal(score)` returns the callback that removes rows; `score(rows)`
+            are their clean losses.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        The history rows, and the removal callback with its logs (`None` without one).
+    """
+
+    def score(rows):
+        return row_losses(trained, source, rows)
+
+    removal = make_removal(score) if make_removal else None
+    parts = {"sampler": sampler} | ({"removal": removal} if removal else {})
+    history: list[dict] = []
+    # The schedule of a stage is laid out for the full training set, so that a run resumed after a
+    # removal has the same learning rates as one that went straight through.
+    steps = sampler.steps
+    position = read_position(state_path)
+    for index, stage in enumerate(stages):
+        if position is not None and index < position.stage:
+            continue
+        trained, source = model, stream
+        if stage.trainable == "head" and features is not None:
+            trained, source = head_of(model), features
+            stage = dataclasses.replace(stage, trainable="all")
+        prepare_stage(trained, stage, steps)
+        first = stage.first_epoch
+        if position is not None and index == position.stage:
+            first = restore(state_path, trained, parts).next_epoch
+            history[:] = position.history
+            if position.stopped:
+                break
+        if first >= stage.last_epoch:
+            continue
+        state = TrainingState(state_path, parts, history, stage=index)
+        fit_epochs(
+            trained,
+            source.training,
+            sampler,
+            first_epoch=first,
+            last_epoch=stage.last_epoch,
+            callbacks=[removal, state] if removal else [state],
+            validation_data=source.clean(validation_rows),
+            stage=stage.name,
+            history=history,
+            verbose=verbose,
+        )
+        if history[-1]["epoch"] < stage.last_epoch:
+            break
+    return history, removal
+
+
+def predict_logits(model: keras.Model, source, rows: np.ndarray) -> np.ndarray:
+    """Return the clean logits of table rows, `(rows, classes)` float32, in their order."""
+    return model.predict(source.clean(rows), verbose=0)
+
+
+def row_losses(model: keras.Model, source, rows: np.ndarray) -> np.ndarray:
+    """Return each row's cross-entropy against its hard or soft target, `(rows,)` float64.
+
+    A clean inference pass: no dropout, no augmentation (section 2.3 of the BDR paper leaves open
+    which pass its losses come from; a noisy one would mistake bad luck for an outlier).
+    """
+    logits = predict_logits(model, source, rows).astype(np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -(source.targets[rows] * log_probabilities).sum(axis=1)
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax of logits along the last axis, in float64."""
+    exponent = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return exponent / exponent.sum(axis=-1, keepdims=True)
