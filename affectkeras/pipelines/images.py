@@ -30,6 +30,9 @@ class ImagePipeline:
         memory_limit: decoded images are held in memory where the whole table fits into this many
             bytes; 0 decodes them anew each time.
 
+    Attributes:
+        targets: the distributions over classes of all table rows, float32 `(rows, classes)`.
+
     Raises:
         ValueError: when the targets do not fit the table.
     """
@@ -50,7 +53,8 @@ class ImagePipeline:
         self.augmentation = augmentation
         self.seed = int(seed)
         self._store = PixelStore(table.payload, self.image_size, memory_limit)
-        self._targets = _as_distributions(table, np.asarray(targets))
+        self.targets = _as_distributions(table, np.asarray(targets))
+        self._target_tensor = tf.constant(self.targets)
 
     def training(self, sampler: RowSampler, first_epoch: int, last_epoch: int) -> tf.data.Dataset:
         """Return the batches of epochs `first_epoch … last_epoch - 1`, one after another.
@@ -107,7 +111,7 @@ class ImagePipeline:
                 # One step into Python for a whole batch; OpenCV works outside Python's lock.
                 pixels = tf.numpy_function(augment_source, [epoch, rows, source], tf.uint8)
             images = tf.ensure_shape(tf.cast(pixels, tf.float32), (None, *self.image_size, 3))
-            return images, tf.gather(self._targets, rows)
+            return images, tf.gather(self._target_tensor, rows)
 
         def augment_source(epoch, rows, source):
             pixels = self._store.read(source) if self._store.holds else source
@@ -120,7 +124,7 @@ class ImagePipeline:
         return batches.prefetch(PREFETCHED_BATCHES).with_options(pipeline_options())
 
 
-def _as_distributions(table: ExampleTable, targets: np.ndarray) -> tf.Tensor:
+def _as_distributions(table: ExampleTable, targets: np.ndarray) -> np.ndarray:
     """Return float32 `(rows, classes)`: one-hot rows, or the given distributions."""
     if len(targets) != len(table):
         raise ValueError(
@@ -128,7 +132,7 @@ def _as_distributions(table: ExampleTable, targets: np.ndarray) -> tf.Tensor:
             f"Received: shape {targets.shape}"
         )
     if targets.ndim == 2:
-        return tf.constant(targets, tf.float32)
+        return targets.astype(np.float32)
     classes = next((len(target.class_names) for target in table.targets if target.class_names), 0)
     if targets.ndim != 1 or targets.dtype.kind not in "iu":
         raise ValueError(
@@ -140,4 +144,4 @@ def _as_distributions(table: ExampleTable, targets: np.ndarray) -> tf.Tensor:
             f"`targets` must be class indices below the {classes} classes of {table.name}. "
             f"Received: from {targets.min()} to {targets.max()}"
         )
-    return tf.one_hot(targets, classes, dtype=tf.float32)
+    return np.eye(classes, dtype=np.float32)[targets]
