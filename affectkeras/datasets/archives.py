@@ -70,7 +70,7 @@ def _extract_whole(path: Path, target: Path) -> None:
         ) from error
     except NotImplementedError as error:
         raise UserError(
-            f"{path}: uses a way of packing that Python does not know ({error}). Unpack it with the "
+            f"{path}: uses a way of packing unknown to Python ({error}). Unpack it with the "
             "program that made it and name the folder."
         ) from error
     except OSError as error:

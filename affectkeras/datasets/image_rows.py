@@ -1,5 +1,6 @@
 """From rows that name image files to an `ExampleTable` in which every image can be decoded."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def build_image_table(
     Args:
         name: the data set's short name.
         frame: the rows with `example_id`, `split`, `source`, the targets' columns and `path`, the
-            file of each row. `width` and `height` (pixels) are added; `subject` is left empty and
+            file of each row: a `Path` where names may be other than UTF-8, which pandas cannot
+            hold as text. `width` and `height` (pixels) are added; `subject` is left empty and
             `group` is the row itself unless the frame has them.
         targets: what can be predicted.
         rejected: what the reader has set aside already.
@@ -58,13 +60,13 @@ def build_image_table(
     usable = np.array([fact is not None for fact in facts], dtype=bool)
     for row in np.flatnonzero(~usable):
         reason = reasons[row]
-        if not Path(frame["path"][row]).exists():
+        if not os.path.lexists(frame["path"][row]):
             reason = f"{frame['source'][row]} names it, but there is no such file"
         rejected.append((frame["example_id"][row], "damaged", reason))
     sizes = [(fact.width, fact.height) for fact in facts if fact is not None]
     frame = frame[usable].reset_index(drop=True)
     frame[["width", "height"]] = np.array(sizes, dtype=np.int64).reshape(-1, 2)
-    paths = frame.pop("path").to_numpy(dtype=object)
+    paths = np.array([os.fspath(path) for path in frame.pop("path")], dtype=object)
     return ExampleTable(
         name=name,
         frame=with_default_columns(frame),

@@ -26,7 +26,7 @@ def map_in_threads(
     """
     chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
     results = []
-    executor = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
+    executor = ThreadPoolExecutor(workers or _count_processors())
     try:
         # `disable=None` is tqdm's way to say: only where standard error is a terminal.
         with tqdm(
@@ -38,3 +38,9 @@ def map_in_threads(
     finally:
         executor.shutdown(cancel_futures=True)
     return results
+
+
+def _count_processors() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: a container may own fewer than the machine has
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
