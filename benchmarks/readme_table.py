@@ -30,7 +30,7 @@ RESULT_HEADER = (
     *("Recipe, data", "Arm", "Protocol", "Rows (groups)", "Accuracy", "95 % interval"),
     *("Macro F1", "Majority", "Seeds", "Machine", "Training"),
 )
-BENCHMARK_HEADER = ("Benchmark", "Case", "Ours", "Peer", "Ratio", "Bar", "Machine")
+BENCHMARK_HEADER = ("Benchmark", "Case", "Ours", "Peer", "Ratio", "Bar", "Met", "Machine")
 NONE = "–"
 
 
@@ -106,8 +106,8 @@ def result_table(results: list[dict]) -> str:
 def benchmark_table(benchmarks: list[dict]) -> str:
     """Return a row per benchmark case as a Markdown table.
 
-    A benchmark is `{"benchmark", "cases": [{"case", "ours", "peer", "ratio", "bar"}]}`; one without
-    cases is its own case, and what a case does not say, the benchmark may.
+    A benchmark is `{"benchmark", "cases": [{"case", "ours", "peer", "ratio", "bar", "passed"}]}`;
+    one without cases is its own case, and what a case does not say, the benchmark may.
     """
     rows = []
     for benchmark in benchmarks:
@@ -119,7 +119,8 @@ def benchmark_table(benchmarks: list[dict]) -> str:
             name = told.get("case", told.get("name"))
             figures = [told.get(key) for key in ("ours", "peer", "ratio", "bar")]
             machine = _machine(told.get("environment", told))
-            rows.append([benchmark["benchmark"], name, *map(_number, figures), machine])
+            met = {True: "yes", False: "no"}.get(told.get("passed"), NONE)
+            rows.append([benchmark["benchmark"], name, *map(_number, figures), met, machine])
     return _table(BENCHMARK_HEADER, rows)
 
 

@@ -42,6 +42,19 @@ class Split:
         """Return the rows of each part by its name."""
         return {part: getattr(self, part) for part in PARTS}
 
+    def keep_training(self, rows: np.ndarray, reason: str) -> "Split":
+        """Return the split with these training rows only; the others are set aside."""
+        rows = np.sort(np.asarray(rows, dtype=np.int64))
+        unknown = np.setdiff1d(rows, self.train)
+        if len(unknown) or not len(rows):
+            raise ValueError(
+                "`rows` must be training rows, at least one. "
+                f"Received: {len(rows)} rows, {len(unknown)} of them not in training"
+            )
+        left_out = pd.DataFrame({"row": np.setdiff1d(self.train, rows), "reason": reason})
+        set_aside = pd.concat([self.set_aside, left_out], ignore_index=True)
+        return dataclasses.replace(self, train=rows, set_aside=set_aside)
+
 
 def split_table(
     frame: pd.DataFrame,

@@ -104,10 +104,18 @@ def test_sample_and_quick_runs_are_marked_and_missing_figures_are_dashes():
 )
 def test_benchmarks_give_a_row_per_case_however_they_list_them(cases):
     table = readme_table.benchmark_table(
-        [{"benchmark": "augmentation", "bar": 1.0, "environment": {"cpus": 2}, **cases}]
+        [
+            {
+                "benchmark": "augmentation",
+                "bar": 1.0,
+                "passed": True,
+                "environment": {"cpus": 2},
+                **cases,
+            }
+        ]
     )
     assert table.splitlines()[-1] == (
-        "| augmentation | 720×576 | 812 | 375 | 2.17 | 1 | 2 CPU cores |"
+        "| augmentation | 720×576 | 812 | 375 | 2.17 | 1 | yes | 2 CPU cores |"
     )
 
 

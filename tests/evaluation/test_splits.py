@@ -219,6 +219,22 @@ def test_an_empty_table_is_said_to_be_empty():
         split(faces(train=0, validation=0))
 
 
+def test_training_on_fewer_rows_sets_the_others_aside_with_the_reason():
+    made = split(faces())
+    fewer = made.keep_training(made.train[[5, 2]], "left out")
+    np.testing.assert_array_equal(fewer.train, made.train[[2, 5]])
+    np.testing.assert_array_equal(fewer.test, made.test)
+    assert fewer.set_aside["reason"].value_counts()["left out"] == len(made.train) - 2
+    covered = [*fewer.parts().values(), fewer.set_aside["row"].to_numpy()]
+    np.testing.assert_array_equal(np.sort(np.concatenate(covered)), np.arange(180))
+
+
+def test_rows_that_do_not_train_cannot_be_kept_for_training():
+    made = split(faces())
+    with pytest.raises(ValueError, match="Received: 1 rows, 1 of them not in training"):
+        made.keep_training(made.test[:1], "left out")
+
+
 def test_a_subsample_keeps_class_shares_and_every_class():
     labels = np.repeat([0, 1, 2], [80, 19, 1])
     rows = subsample(np.arange(100, 200), labels, 20, seed=0)
