@@ -2,3 +2,7 @@
 
 It shows that everything runs and what a report looks like; its figures say nothing about people.
 """
+
+from affectkeras.datasets.sample.sfew_layout import sample_sfew, write_sample_sfew
+
+__all__ = ["sample_sfew", "write_sample_sfew"]
