@@ -1,10 +1,8 @@
 """What every recipe on still faces begins with: the table, and a split that was checked."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from affectkeras.datasets import reader
 from affectkeras.datasets.table import ArrayPayload, ExampleTable
@@ -80,7 +78,8 @@ def divide_faces(
     )
     if train_rows is not None:
         labels = table.frame["expression"].to_numpy()[split.train]
-        split = _keep_training(split, subsample(split.train, labels, train_rows, SPLIT_SEED))
+        kept = subsample(split.train, labels, train_rows, SPLIT_SEED)
+        split = split.keep_training(kept, f"not among the {train_rows} training rows asked for")
     findings = check_split(table.frame, split, identical)
     refuse_leak(findings, protocol)
     return split, findings
@@ -92,15 +91,6 @@ def target_distribution(table: ExampleTable) -> np.ndarray:
     if target.distribution:
         return table.frame[list(target.distribution)].to_numpy(np.float32)
     return np.eye(len(target.class_names), dtype=np.float32)[table.frame["expression"].to_numpy()]
-
-
-def _keep_training(split: Split, kept: np.ndarray) -> Split:
-    left_out = np.setdiff1d(split.train, kept)
-    reason = f"not among the {len(kept)} training rows asked for"
-    set_aside = pd.DataFrame({"row": left_out, "reason": reason})
-    return dataclasses.replace(
-        split, train=kept, set_aside=pd.concat([split.set_aside, set_aside], ignore_index=True)
-    )
 
 
 def _image_sources(table: ExampleTable) -> list:

@@ -45,7 +45,7 @@ class Config:
     max_rejected: float = 0.05  # share of damaged files above which the run refuses to start
     protocol: Literal["grouped", "official", "paper"] = "grouped"  # paper leaks, as published
     train_rows: int | None = None  # train on so many rows, drawn by class; absent: all
-    backbone: str = "resnet50"  # any of keras.applications, such as mobilenet_0_25
+    backbone: str = "resnet50"  # any of keras.applications, such as mobilenet_0.25
     weights: str = "imagenet"  # imagenet, none, or the path of a weights file
     image_size: int = 224  # pixels, height and width (paper: 224)
     plan: Literal["paper", "staged", "cosine"] = "paper"  # paper: all layers, one rate

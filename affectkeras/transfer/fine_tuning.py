@@ -1,6 +1,7 @@
 """Training a backbone classifier through its stages, and reading its clean predictions."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def fine_tune(
         state = TrainingState(state_path, parts, history, stage=index)
         fit_epochs(
             trained,
-            source.training,
+            functools.partial(source.training, sampler),
             sampler,
             first_epoch=first,
             last_epoch=stage.last_epoch,
