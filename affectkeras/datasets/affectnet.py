@@ -6,16 +6,23 @@ known, so a row is its own group.
 """
 
 import dataclasses
-import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from affectkeras.datasets.fer_csv import read_rows
-from affectkeras.datasets.folders import find_below, find_child, find_top, layout_error, open_child
+from affectkeras.datasets.folders import (
+    find_below,
+    find_child,
+    find_top,
+    layout_error,
+    list_folder,
+    open_child,
+    stays_inside,
+)
 from affectkeras.datasets.image_rows import build_image_table, is_image_name
 from affectkeras.datasets.table import ExampleTable, Target, example_id
 
@@ -126,7 +133,7 @@ def _list_rows(layout: Layout) -> Iterator[tuple[dict, str, str]]:
         for line, cells, reason in read_rows(path, _COLUMNS):
             name = cells["subDirectory_filePath"]
             row = {"example_id": f"{path.name}:{line}", "expression": None}
-            if not reason and not _stays_inside(name):
+            if not reason and not stays_inside(name):
                 reason = f"subDirectory_filePath must name a file in the folder. Found: {name!r}"
             values, why_not = _parse_values(*(cells[column] for column in _COLUMNS[1:]))
             reason = reason or why_not
@@ -137,7 +144,7 @@ def _list_rows(layout: Layout) -> Iterator[tuple[dict, str, str]]:
                 "example_id": f"Manually_Annotated_Images/{name}",
                 "split": _LISTS[path.name.casefold()],
                 "source": path.name,
-                "path": os.fspath(layout.images / name),
+                "path": layout.images / name,
                 **values,
                 **{side: cells.get(side) for side in _FACE_BOX},
             }
@@ -148,14 +155,14 @@ def _set_rows(sets: tuple[tuple[str, Path], ...]) -> Iterator[tuple[dict, str, s
     """Yield (row, kind of rejection or "", reason) of each face of the newer form."""
     for name, folder in sets:
         images, annotations = find_child(folder, "images"), find_child(folder, "annotations")
-        for path in sorted(images.iterdir()):
+        for path in list_folder(images):
             if not is_image_name(path):
                 continue
             row = {
                 "example_id": f"{name}/images/{example_id(path, images)}",
                 "split": _SETS[name],
                 "source": f"{name}/annotations",
-                "path": os.fspath(path),
+                "path": path,
                 "expression": None,
             }
             files = [annotations / f"{path.stem}_{part}.npy" for part in ("exp", "val", "aro")]
@@ -194,8 +201,3 @@ def _parse_values(expression: str, valence: str, arousal: str) -> tuple[dict, st
         return {}, f"valence and arousal must be in [-1, 1] or -2. Found: {valence}, {arousal}"
     first, second = (np.nan if number == _INVALID else number for number in pair)
     return {"expression": int(label), "valence": first, "arousal": second}, ""
-
-
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(name) and not path.is_absolute() and ".." not in path.parts

@@ -6,14 +6,19 @@ faces.
 """
 
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from affectkeras.datasets.fer_csv import read_faces
-from affectkeras.datasets.folders import find_child, find_tops, layout_error, open_child
+from affectkeras.datasets.folders import (
+    find_child,
+    find_tops,
+    layout_error,
+    list_folder,
+    open_child,
+)
 from affectkeras.datasets.image_rows import build_image_table, is_image_name, with_default_columns
 from affectkeras.datasets.table import (
     ArrayPayload,
@@ -169,11 +174,11 @@ def _read_folders(layout: Layout, progress: bool) -> ExampleTable:
         for class_name, folder in _class_folders(part_folder):
             source = f"{part}/{folder.name}"
             label = CLASS_NAMES.index(class_name)
-            for path in sorted(folder.iterdir()):
+            for path in list_folder(folder):
                 if is_image_name(path):
                     split = USAGE_SPLITS.get(path.name.split("_")[0].casefold(), part)
                     identity = f"{source}/{example_id(path, folder)}"
-                    rows.append((identity, split, source, label, os.fspath(path)))
+                    rows.append((identity, split, source, label, path))
     columns = ["example_id", "split", "source", "expression", "path"]
     frame = pd.DataFrame(rows, columns=columns)
     return build_image_table(NAME, frame, (TARGET,), progress=progress)
@@ -186,7 +191,7 @@ def _class_folders(part: Path) -> list[tuple[str, Path]]:
         return []
     found = [
         (names[entry.name.casefold()], entry)
-        for entry in sorted(part.iterdir())
+        for entry in list_folder(part)
         if entry.is_dir() and entry.name.casefold() in names
     ]
     return sorted(found, key=lambda pair: CLASS_NAMES.index(pair[0]))

@@ -13,7 +13,14 @@ import pandas as pd
 
 from affectkeras.datasets import fer2013
 from affectkeras.datasets.fer_csv import read_cells, read_faces, read_rows
-from affectkeras.datasets.folders import find_child, find_top, layout_error, open_child
+from affectkeras.datasets.folders import (
+    find_child,
+    find_top,
+    layout_error,
+    list_folder,
+    open_child,
+    stays_inside,
+)
 from affectkeras.datasets.image_rows import build_image_table, is_image_name, with_default_columns
 from affectkeras.datasets.label_modes import (
     CLASS_NAMES,
@@ -23,7 +30,7 @@ from affectkeras.datasets.label_modes import (
     LabelMode,
     apply_label_mode,
 )
-from affectkeras.datasets.table import ArrayPayload, ExampleTable, rejected_frame
+from affectkeras.datasets.table import ArrayPayload, ExampleTable, example_id, rejected_frame
 from affectkeras.errors import UserError
 
 __all__ = ["CLASS_NAMES", "LAYOUT", "Layout", "find", "read", "read_votes"]
@@ -119,12 +126,13 @@ def _read_folders(folders: tuple[tuple[str, Path], ...], progress: bool) -> Exam
                 continue
             listed.add(cells[0])
             identity, source = f"{name}/{cells[0]}", f"{name}/label.csv"
-            path = str(folder / cells[0])
-            rows.append((identity, FOLDER_SPLITS[name], source, *votes, cells[1], path))
-        for path in sorted(folder.iterdir()):
+            rows.append(
+                (identity, FOLDER_SPLITS[name], source, *votes, cells[1], folder / cells[0])
+            )
+        for path in list_folder(folder):
             if is_image_name(path) and path.name not in listed:
                 reason = f"{name}/label.csv does not name it"
-                rejected.append((f"{name}/{path.name}", "unlabelled", reason))
+                rejected.append((f"{name}/{example_id(path, folder)}", "unlabelled", reason))
     columns = ["example_id", "split", "source", *VOTE_COLUMNS, "box", "path"]
     frame = pd.DataFrame(rows, columns=columns)
     return build_image_table(NAME, frame, (), rejected=rejected, progress=progress)
@@ -142,7 +150,7 @@ def _parse_votes(cells: list[str]) -> tuple[list[int], str]:
     if not name:
         # The authors give no name to what all ten saw as no face.
         return [], NO_FACE if votes[-1] == sum(votes) > 0 else "the name of the image is missing"
-    if Path(name).name != name:
+    if "/" in name or not stays_inside(name):
         return [], f"{name!r} is not a plain file name"
     return votes, ""
 

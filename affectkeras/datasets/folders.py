@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from affectkeras.datasets.archives import open_folder
+from affectkeras.datasets.table import example_id
 from affectkeras.errors import UserError
 
 
 def find_child(folder: Path, *names: str) -> Path | None:
     """Return the entry of `folder` with the first of `names` that is there, in any case."""
-    entries = {entry.name.casefold(): entry for entry in _entries(folder)}
+    entries = {entry.name.casefold(): entry for entry in list_folder(folder)}
     for name in names:
         if name.casefold() in entries:
             return entries[name.casefold()]
@@ -79,7 +80,10 @@ def find_top(folder: Path, looks_right: Callable[[Path], bool]) -> Path | None:
 
 def describe(folder: Path, most: int = 8) -> str:
     """Return what a folder holds as a short text for error messages."""
-    names = [entry.name + ("/" if entry.is_dir() else "") for entry in _entries(Path(folder))]
+    names = [
+        example_id(entry, folder) + ("/" if entry.is_dir() else "")
+        for entry in list_folder(Path(folder))
+    ]
     if not names:
         return "nothing" if Path(folder).is_dir() else "a file, not a folder"
     more = f" … ({len(names)} in all)" if len(names) > most else ""
@@ -95,7 +99,20 @@ def layout_error(name: str, folder: Path, looked_for: str, layout: str) -> UserE
     )
 
 
-def _entries(folder: Path) -> list[Path]:
+def stays_inside(name: str) -> bool:
+    """Return whether a relative name from a list of labels can name a file below its folder."""
+    path = PurePosixPath(name)
+    return (
+        bool(path.name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    )
+
+
+def list_folder(folder: Path) -> list[Path]:
+    """Return the entries of a folder, sorted, without hidden ones; none where it is no folder.
+
+    Raises:
+        UserError: when the folder cannot be listed.
+    """
     if not folder.is_dir():
         return []
     try:
@@ -108,13 +125,13 @@ def _entries(folder: Path) -> list[Path]:
 
 def _folders_below(folder: Path) -> list[Path]:
     # "__MACOSX" is what macOS adds to archives: a shadow of every folder without its data.
-    return [entry for entry in _entries(folder) if entry.is_dir() and entry.name != "__MACOSX"]
+    return [entry for entry in list_folder(folder) if entry.is_dir() and entry.name != "__MACOSX"]
 
 
 def _archives_below(folder: Path) -> list[Path]:
     """Return each .zip of the folder, opened: its content, or the folders one level below."""
     places = []
-    for entry in _entries(folder):
+    for entry in list_folder(folder):
         if entry.suffix.casefold() == ".zip" and entry.is_file():
             opened = open_folder(entry)
             places += [opened, *_folders_below(opened)]

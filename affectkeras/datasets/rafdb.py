@@ -5,7 +5,6 @@ Recognition in the Wild", CVPR 2017. Persons are not known, so a row is its own 
 """
 
 import dataclasses
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,9 @@ from affectkeras.datasets.folders import (
     find_child,
     find_top,
     layout_error,
+    list_folder,
     open_child,
+    stays_inside,
 )
 from affectkeras.datasets.image_rows import build_image_table, is_image_name
 from affectkeras.datasets.table import ExampleTable, Target, example_id
@@ -82,9 +83,9 @@ def read(folder: Path, *, progress: bool = True) -> ExampleTable:
         file_name = f"{Path(name).stem}_aligned{Path(name).suffix}"
         listed.add(file_name)
         split = _SPLITS[name.split("_")[0].casefold()]
-        path = os.fspath(layout.aligned / file_name)
+        path = layout.aligned / file_name
         rows.append((f"Image/aligned/{file_name}", split, f"EmoLabel/{list_name}", label, path))
-    for path in sorted(layout.aligned.iterdir()):
+    for path in list_folder(layout.aligned):
         if is_image_name(path) and path.name not in listed:
             identity = f"Image/aligned/{example_id(path, layout.aligned)}"
             rejected.append((identity, "unlabelled", f"{list_name} does not name it"))
@@ -121,7 +122,7 @@ def _parse_words(words: list[str]) -> tuple[str, int, str]:
     if len(words) != 2:
         return "", -1, f"expected a file name and a label. Found: {' '.join(words)!r}"
     name, label = words
-    if Path(name).name != name or name.split("_")[0].casefold() not in _SPLITS:
+    if "/" in name or not stays_inside(name) or name.split("_")[0].casefold() not in _SPLITS:
         return "", -1, f"the name must begin with train_ or test_. Found: {name!r}"
     if label not in {str(number + 1) for number in range(len(CLASS_NAMES))}:
         return "", -1, f"the label must be 1 to {len(CLASS_NAMES)}. Found: {label!r}"

@@ -154,6 +154,14 @@ def test_a_name_without_prefix_belongs_to_its_folder_s_split(tmp_path):
     ]
 
 
+def test_a_file_name_that_is_not_utf_8_can_be_read(tmp_path):
+    path = tmp_path / "train" / "fear" / os.fsdecode(b"Training_\xe9.png")
+    write_face(path, FACES[0])
+    table = fer2013.read(tmp_path, progress=False)
+    assert table.frame["example_id"].tolist() == ["train/fear/Training_\\xe9.png"]
+    assert table.payload.paths.tolist() == [str(path)]
+
+
 def test_one_folder_above_the_data_is_accepted(tmp_path):
     write_folders(tmp_path / "archive")
     assert len(fer2013.read(tmp_path, progress=False)) == 4

@@ -138,6 +138,7 @@ def test_a_face_listed_twice_is_kept_once(tmp_path):
             "the ten votes must be whole numbers. Found: 1, x, 0, 0, 0, 0, 0, 0, 0, 0",
         ),
         (line_of("../a.png", HAPPY), "damaged", "'../a.png' is not a plain file name"),
+        (line_of("a\0.png", HAPPY), "damaged", "'a\\x00.png' is not a plain file name"),
         (line_of("", HAPPY), "damaged", "the name of the image is missing"),
         (line_of("", NONE), "excluded", NO_FACE),
     ],
