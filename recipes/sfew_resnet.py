@@ -31,7 +31,8 @@ CLAIMS = (
 )
 
 # In the order they are trained: the random control needs the counts of bdr.
-ARMS = ("none", "bdr", "slade-gedeon", "random")
+ARMS = ("none", "bdr", "random", "slade-gedeon")
+REMOVAL_EPOCH = 6  # counted from 1 (paper, section 3.2); the arms are equal before its end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,19 +116,23 @@ def build_model(config: Config, classes: int):
 
 
 def build_removal(config: Config, arm: str, sampler, labels, seed: int, run: Path):
-    """Return what makes the arm's removal callback of a scoring function; None for no removal."""
+    """Return what makes the arm's removal callback of a scoring function; None without need."""
     from affectkeras.callbacks.bimodal_distribution_removal import BimodalDistributionRemoval
     from affectkeras.callbacks.random_removal import RandomRemoval, plan_from_log
     from affectkeras.callbacks.slade_gedeon_removal import SladeGedeonRemoval
 
+    if config.removal == ("none",):
+        return None
     if arm == "bdr":
-        return lambda score: BimodalDistributionRemoval(sampler, score, labels)
+        return lambda score: BimodalDistributionRemoval(
+            sampler, score, labels, start_epoch=REMOVAL_EPOCH
+        )
     if arm == "slade-gedeon":
         return lambda score: SladeGedeonRemoval(sampler, score, labels)
+    plan = {}  # the arm none removes nothing, but its losses are scored for the plots
     if arm == "random":
         plan = plan_from_log(runs.part_facts(runs.part_dir(run, seed, "bdr"))["removals"])
-        return lambda score: RandomRemoval(sampler, labels, plan, seed, score=score)
-    return None
+    return lambda score: RandomRemoval(sampler, labels, plan, seed, score=score)
 
 
 def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> None:
@@ -140,7 +145,7 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
     from affectkeras.pipelines.images import ImagePipeline
     from affectkeras.pipelines.sampler import RowSampler
     from affectkeras.transfer import stages
-    from affectkeras.transfer.fine_tuning import fine_tune, predict_logits, probabilities
+    from affectkeras.transfer.fine_tuning import Branch, fine_tune, predict_logits, probabilities
 
     part = runs.part_dir(run, seed, arm)
     if runs.is_done(part):
@@ -149,6 +154,8 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
     began = time.perf_counter()
     keras.utils.set_random_seed(seed)
     targets = target_distribution(table)
+    labels = table.frame["expression"].to_numpy()
+    trunk = part.with_name(f"trunk-{seed}.npz")
     sampler = RowSampler(split.train, seed=seed, batch_size=config.batch_size)
     augmentations = {"paper": Augmentation(), "light": Augmentation.light()}
     images = ImagePipeline(
@@ -169,7 +176,8 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
         validation_rows=split.validation,
         state_path=part / "checkpoint.npz",
         features=cached_features(model, images) if config.feature_cache else None,
-        make_removal=build_removal(config, arm, sampler, table.frame["expression"], seed, run),
+        make_removal=build_removal(config, arm, sampler, labels, seed, run),
+        branch=None if arm == "slade-gedeon" else Branch(trunk, REMOVAL_EPOCH - 1),
     )
     frames = []
     for name, rows in (("validation", split.validation), ("test", split.test)):

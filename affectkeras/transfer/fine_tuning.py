@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import os
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +16,23 @@ from affectkeras.models.backbone_classifier import head_of
 from affectkeras.transfer.stages import Stage, prepare_stage
 
 
+@dataclasses.dataclass(frozen=True)
+class Branch:
+    """The common trunk of trainings that differ only after some epoch, trained once.
+
+    Arms of one seed see the same batches with the same weights until the first of them removes
+    rows. The first training leaves its state at the end of that epoch; the others begin there. What
+    they reach is what they would have reached alone.
+
+    Args:
+        path: where the state is kept.
+        epochs: how many epochs are common.
+    """
+
+    path: Path
+    epochs: int
+
+
 def fine_tune(
     model: keras.Model,
     stages: Sequence[Stage],
@@ -24,6 +43,7 @@ def fine_tune(
     state_path: Path,
     features=None,
     make_removal: Callable | None = None,
+    branch: Branch | None = None,
     verbose="auto",
 ) -> tuple[list[dict], keras.callbacks.Callback | None]:
     """Train the model through all stages, going on from `state_path` where a run was cut off.
@@ -43,6 +63,7 @@ def fine_tune(
             that train the head alone then never compute an image. `None`: they do.
         make_removal: `make_removal(score)` returns the callback that removes rows; `score(rows)`
             are their clean losses.
+        branch: where trainings that are equal up to an epoch share those epochs.
         verbose: as in `keras.Model.fit`.
 
     Returns:
@@ -58,6 +79,8 @@ def fine_tune(
     # The schedule of a stage is laid out for the full training set, so that a run resumed after a
     # removal has the same learning rates as one that went straight through.
     steps = sampler.steps
+    if branch is not None and branch.path.exists() and not state_path.exists():
+        _copy_whole(branch.path, state_path)
     position = read_position(state_path)
     for index, stage in enumerate(stages):
         if position is not None and index < position.stage:
@@ -75,14 +98,17 @@ def fine_tune(
                 break
         if first >= stage.last_epoch:
             continue
-        state = TrainingState(state_path, parts, history, stage=index)
+        callbacks = [removal] if removal else []
+        callbacks.append(TrainingState(state_path, parts, history, stage=index))
+        if branch is not None:
+            callbacks.append(_KeepBranch(branch, state_path))
         fit_epochs(
             trained,
             functools.partial(source.training, sampler),
             sampler,
             first_epoch=first,
             last_epoch=stage.last_epoch,
-            callbacks=[removal, state] if removal else [state],
+            callbacks=callbacks,
             validation_data=source.clean(validation_rows),
             stage=stage.name,
             history=history,
@@ -91,6 +117,26 @@ def fine_tune(
         if history[-1]["epoch"] < stage.last_epoch:
             break
     return history, removal
+
+
+class _KeepBranch(keras.callbacks.Callback):
+    """Keeps a copy of the state that `TrainingState` has just written; stands after it."""
+
+    def __init__(self, branch: Branch, state_path: Path):
+        super().__init__()
+        self.branch = branch
+        self.state_path = state_path
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch + 1 == self.branch.epochs and not self.branch.path.exists():
+            _copy_whole(self.state_path, self.branch.path)
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """Copy a file so that it is under its name whole or not at all."""
+    unfinished = target.with_name(target.name + ".tmp")
+    shutil.copyfile(source, unfinished)
+    os.replace(unfinished, target)
 
 
 def predict_logits(model: keras.Model, source, rows: np.ndarray) -> np.ndarray:
