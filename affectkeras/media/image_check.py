@@ -10,13 +10,14 @@ import io
 import os
 import stat
 import struct
-import warnings
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from affectkeras.media.parallel import map_in_threads
 
@@ -65,15 +66,16 @@ def check_image(source: str | os.PathLike | bytes) -> ImageFacts:
             suffix plays no part), too large, truncated or broken.
     """
     data = source if isinstance(source, bytes) else read_image_file(source)
-    if not data:
-        raise ImageDamaged("the file is empty")
-    if data.startswith(_JPEG_SIGNATURE):
-        _check_jpeg_headers(data)
-        return _decode(data, "jpeg")
-    if data.startswith(_PNG_SIGNATURE):
-        _check_png_chunks(data)
-        return _decode(data, "png")
-    raise ImageDamaged(f"not a JPEG or PNG by its content{_guess(data)}")
+    image = open_image(data)
+    try:
+        image.load()
+    except Exception as error:
+        # Pillow's decoders raise many kinds of errors, depending on where the damage lies; each of
+        # them means the same here.
+        raise ImageDamaged(f"broken or truncated: {error}") from error
+    channels = 3 if image.mode == "P" else len(image.getbands())
+    kind = "png" if isinstance(image, PngImageFile) else "jpeg"
+    return ImageFacts(image.width, image.height, channels, kind)
 
 
 def check_images(
@@ -110,47 +112,53 @@ def read_image_file(path: str | os.PathLike) -> bytes:
                 f"{status.st_size} bytes are more than the {MAXIMUM_BYTES} bytes allowed"
             )
         return Path(path).read_bytes()
+    except ImageDamaged:
+        raise
     except OSError as error:
         raise ImageDamaged(f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a label file can hold a name that no file has: a zero byte in it
+        raise ImageDamaged(f"cannot be read: {error}") from error
 
 
 def open_image(data: bytes) -> Image.Image:
     """Return the opened (not yet decoded) Pillow image of a JPEG or PNG.
 
     Raises:
-        ImageDamaged: when its header cannot be understood or it is too large to decode.
+        ImageDamaged: when it is no JPEG or PNG, its header cannot be understood or it is too large
+            to decode.
     """
-    try:
-        with warnings.catch_warnings():
-            # Pillow's warning about large images: the limit below is stricter.
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
-    except Exception as error:
-        # Pillow's parsers raise many kinds of errors (SyntaxError, struct.error, KeyError …) on
-        # damaged headers; each of them means the same here.
-        raise ImageDamaged(f"broken header: {error}") from error
-    width, height = image.size
+    if not data:
+        raise ImageDamaged("the file is empty")
+    # Pillow's own `open` would choose the plugin by itself and warn about large images; warnings
+    # cannot be silenced in one thread only, so the size is looked up before Pillow sees the file.
+    if data.startswith(_JPEG_SIGNATURE):
+        width, height = _check_jpeg_headers(data)
+        plugin = JpegImageFile
+    elif data.startswith(_PNG_SIGNATURE):
+        width, height = _check_png_chunks(data)
+        plugin = PngImageFile
+    else:
+        raise ImageDamaged(f"not a JPEG or PNG by its content{_guess(data)}")
     if width * height > MAXIMUM_PIXELS:
         raise ImageDamaged(
             f"{width} × {height} pixels are more than the {MAXIMUM_PIXELS} pixels allowed"
         )
-    return image
-
-
-def _decode(data: bytes, format: Literal["jpeg", "png"]) -> ImageFacts:
-    image = open_image(data)
+    if width * height == 0:
+        raise ImageDamaged(f"broken header: {width} × {height} pixels")
     try:
-        image.load()
+        return plugin(io.BytesIO(data))
     except Exception as error:
-        # As above: what the decoders raise depends on where the damage lies.
-        raise ImageDamaged(f"broken or truncated: {error}") from error
-    channels = 3 if image.mode == "P" else len(image.getbands())
-    return ImageFacts(image.width, image.height, channels, format)
+        # Pillow's parsers raise many kinds of errors (SyntaxError, struct.error, KeyError …).
+        raise ImageDamaged(f"broken header: {error}") from error
 
 
-def _check_png_chunks(data: bytes) -> None:
-    """Walk over all chunks: Pillow skips the checksums of image data, TensorFlow does not."""
+def _check_png_chunks(data: bytes) -> tuple[int, int]:
+    """Return width and height, having walked over all chunks.
+
+    Pillow skips the checksums of image data, TensorFlow does not.
+    """
     position = len(_PNG_SIGNATURE)
+    size = None
     while True:
         if position + 12 > len(data):
             raise ImageDamaged("truncated: the PNG ends before its IEND chunk")
@@ -161,14 +169,22 @@ def _check_png_chunks(data: bytes) -> None:
         (checksum,) = struct.unpack_from(">I", data, end - 4)
         if zlib.crc32(data[position + 4 : end - 4]) != checksum:
             raise ImageDamaged(f"broken: wrong checksum of the PNG chunk {kind!r}")
+        if size is None:
+            if kind != b"IHDR" or length != 13:
+                raise ImageDamaged("broken header: the PNG does not begin with an IHDR chunk")
+            size = struct.unpack_from(">II", data, position + 8)
         if kind == b"IEND":
-            return
+            return size
         position = end
 
 
-def _check_jpeg_headers(data: bytes) -> None:
-    """Walk over the segments up to the first scan; refuse kinds of JPEG few libraries decode."""
+def _check_jpeg_headers(data: bytes) -> tuple[int, int]:
+    """Return width and height, having walked over the segments up to the first scan.
+
+    Kinds of JPEG that few libraries decode are refused.
+    """
     position = 2
+    size = None
     while position + 4 <= len(data):
         if data[position] != 0xFF:
             raise ImageDamaged("broken JPEG header: a marker was expected")
@@ -183,13 +199,25 @@ def _check_jpeg_headers(data: bytes) -> None:
             break
         if marker in _JPEG_OTHER_FRAMES:
             raise ImageDamaged("a lossless, hierarchical or arithmetic-coded JPEG")
-        if marker in _JPEG_FRAMES and data[position + 4 : position + 5] != b"\x08":
-            raise ImageDamaged("a JPEG with other than 8 bits per channel")
+        if marker in _JPEG_FRAMES:
+            size = _read_jpeg_frame(data, position)
         position += 2 + struct.unpack_from(">H", data, position + 2)[0]
     else:
         raise ImageDamaged("truncated within the JPEG header")
+    if size is None:
+        raise ImageDamaged("broken JPEG header: it tells no size")
     if data.rfind(b"\xff\xd9") < position:
         raise ImageDamaged("truncated: the JPEG has no end-of-image marker")
+    return size
+
+
+def _read_jpeg_frame(data: bytes, position: int) -> tuple[int, int]:
+    if position + 9 > len(data):
+        raise ImageDamaged("truncated within the JPEG header")
+    bits, height, width = struct.unpack_from(">BHH", data, position + 4)
+    if bits != 8:
+        raise ImageDamaged(f"a JPEG with {bits} instead of 8 bits per channel")
+    return width, height
 
 
 def _guess(data: bytes) -> str:

@@ -1,6 +1,7 @@
 """Doing one thing to many files at once, with a progress bar."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,9 +30,14 @@ def map_in_threads(
     executor = ThreadPoolExecutor(workers or _count_processors())
     try:
         # `disable=None` is tqdm's way to say: only where standard error is a terminal.
-        with tqdm(
-            total=len(items), desc=description, unit="file", disable=None if progress else True
-        ) as bar:
+        with (
+            warnings.catch_warnings(),
+            tqdm(
+                total=len(items), desc=description, unit="file", disable=None if progress else True
+            ) as bar,
+        ):
+            # Pillow warns of odd metadata, once per file; silenced here, as the threads could not.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
             for done in executor.map(lambda chunk: [function(item) for item in chunk], chunks):
                 results.extend(done)
                 bar.update(len(done))
