@@ -12,14 +12,16 @@ _LITTER = ("__macosx", "thumbs.db", "desktop.ini")
 def walk_files(folder: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
     """Return all files below `folder`, sorted, and the folders that cannot be listed.
 
-    Links to folders are followed, but no folder is entered twice: a link that leads back up ends
-    there. Hidden files and what macOS and Windows leave behind are passed over.
+    Links to folders are followed, but no folder is entered twice, and a link that leads to a folder
+    above is not followed: what lies beside `folder` must not seem to lie in it. Hidden files and
+    what macOS and Windows leave behind are passed over.
 
     Returns:
         The files, and `(folder, reason)` of each folder that cannot be listed.
     """
     files, unreadable = [], []
     seen = set()
+    own = Path(os.path.realpath(folder))
     folders, links = [Path(folder)], []
     # Links come last, so that a file is listed by its own name rather than by one that leads to it.
     while folders or links:
@@ -40,10 +42,10 @@ def walk_files(folder: Path) -> tuple[list[Path], list[tuple[Path, str]]]:
             path = current / entry.name
             if not path.is_dir():
                 files.append(path)
-            elif entry.is_symlink():
-                links.append(path)
-            else:
+            elif not entry.is_symlink():
                 folders.append(path)
+            elif not own.is_relative_to(os.path.realpath(path)):
+                links.append(path)
     return sorted(files), unreadable
 
 

@@ -96,6 +96,7 @@ def read(folder: Path, *, group_pattern: str | None = None, progress: bool = Tru
     rows, rejected = [], _reject_siblings(layout)
     for split, part in layout.parts:
         for class_folder in _list(part)[0]:
+            _list(class_folder)  # a class that cannot be listed must not pass for an empty one
             found, left_out = _read_class(class_folder, layout.top)
             expression = classes[_printable(class_folder)]
             source = example_id(class_folder, layout.top)
