@@ -149,7 +149,7 @@ def _collect(model: keras.Model, parts: dict, position: Position) -> dict[str, n
     for owner, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
         facts[owner] = [_describe(variable) for variable in variables]
         for index, variable in enumerate(variables):
-            value = keras.ops.convert_to_numpy(variable)
+            value = variable.numpy()
             # NumPy's format cannot name bfloat16 and its like; float32 holds them exactly.
             arrays[f"{owner}/{index:05d}"] = (
                 value.astype(np.float32) if value.dtype.kind == "V" else value
@@ -171,11 +171,18 @@ def _plain_number(value):
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"{path} could not be written: {error.strerror or error}. Check the permissions and "
+            "the free space; what was saved before is still whole, so --resume goes on from it."
+        ) from error
     if os.name == "posix":
         # The rename itself lives in the folder, which is forced to the disk as well.
         folder = os.open(path.parent, os.O_RDONLY)

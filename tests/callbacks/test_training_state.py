@@ -1,3 +1,5 @@
+import errno
+
 import keras
 import numpy as np
 import pytest
@@ -123,6 +125,21 @@ def test_a_damaged_file_is_named_with_its_mend(saved, tmp_path, damage):
         path.write_bytes(new)
     with pytest.raises(UserError, match=r"checkpoint.npz: cannot be read .*Delete checkpoint.npz"):
         read_position(path)
+
+
+def test_a_full_disk_leaves_the_last_save_whole(tmp_path, monkeypatch):
+    train(tmp_path, epochs=1)
+    saved = (tmp_path / "checkpoint.npz").read_bytes()
+
+    def fill(file, **arrays):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", fill)
+    with pytest.raises(UserError, match=r"checkpoint.npz could not be written: No space left"):
+        train(tmp_path, epochs=2)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == saved
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.npz"]
 
 
 def test_a_file_of_a_later_format_is_refused(saved, tmp_path, monkeypatch):
