@@ -17,6 +17,7 @@ from tqdm import tqdm
 from affectkeras.errors import UserError
 from affectkeras.media.image_check import ImageDamaged, check_image, read_image_file
 from affectkeras.media.parallel import map_in_threads
+from affectkeras.quiet import quiet_start
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -133,9 +134,8 @@ def load_classifier(folder: Path) -> tuple[list[str], Callable[[list[bytes]], np
     Raises:
         UserError: when the folder cannot be loaded or is no such model.
     """
-    # Before TensorFlow is imported: its notes would drown the table.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    with quiet_start():  # its notes would drown the table
+        import tensorflow as tf
 
     try:
         # The object must stay alive as long as its signatures are used: it owns the weights.

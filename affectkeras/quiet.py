@@ -1,0 +1,34 @@
+"""Starting TensorFlow without its notes: some of them ignore every setting for silence."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet_start() -> Iterator[None]:
+    """Hold back what is written to standard error, also by C++, while TensorFlow is imported.
+
+    What was held back is shown after all when an exception ends the block.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            held_back.seek(0)
+            with open(2, "wb", closefd=False) as standard_error:
+                shutil.copyfileobj(held_back, standard_error)
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
