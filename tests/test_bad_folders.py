@@ -10,7 +10,7 @@ import pytest
 from affectkeras import datasets, predict
 from affectkeras.errors import UserError
 from affectkeras.evaluation.splits import PROTOCOLS, split_table
-from tests.tiny_datasets import COUNT, WRITERS, encode, write_file
+from tests.tiny_datasets import COUNT, WRITERS, encode, read_accounted, write_file
 
 VARIANTS = range(10)
 # Where the folder an image lies in says what it shows; the others go by a list of names.
@@ -23,11 +23,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 
 
 def read(name, folder):
-    """Read, and hold that every example is accounted for and printable."""
-    table = datasets.reader(WRITERS[name][0]).read(folder, progress=False)
-    assert table.read == len(table.frame) + len(table.rejected)
-    "\n".join([*table.frame["example_id"], *table.rejected["path"]]).encode()
-    return table
+    return read_accounted(WRITERS[name][0], folder)
 
 
 def zip_folder(folder, path):

@@ -1,6 +1,6 @@
 """Damaged images in every data set: each is set aside and counted, or ends as a plain sentence.
 
-Twenty-odd kinds of damage, ten random variants each, through every reader and through `predict`.
+Twenty-odd kinds of damage, ten random variants each, through the readers, the doctor and `predict`.
 Damaged tables, labels, folders and archives: `test_bad_tables.py`, `test_bad_folders.py`.
 """
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from affectkeras import datasets, predict
+from affectkeras import predict
 from affectkeras.media.image_check import ImageDamaged
-from tests.tiny_datasets import COUNT, WRITERS, encode, write_file
+from tests.tiny_datasets import COUNT, WRITERS, encode, read_accounted, write_file
 
 VARIANTS = range(10)
 PNG_HEADER = 33  # bytes: the signature and the IHDR chunk
@@ -121,8 +121,7 @@ def tiny(tmp_path_factory):
     """Every data set, written once: name → (reader, folder, file of the first example)."""
     root = tmp_path_factory.mktemp("tiny")
     return {
-        name: (datasets.reader(reader), root / name, write(root / name))
-        for name, (reader, write) in WRITERS.items()
+        name: (reader, root / name, write(root / name)) for name, (reader, write) in WRITERS.items()
     }
 
 
@@ -164,18 +163,10 @@ def predict_one(path):
     return prediction if isinstance(prediction, str) else None
 
 
-def read_checked(reader, folder):
-    """Read, and hold that every example is accounted for and printable."""
-    table = reader.read(folder, progress=False)
-    assert table.read == len(table.frame) + len(table.rejected)
-    "\n".join([*table.frame["example_id"], *table.rejected["path"]]).encode()
-    return table
-
-
 @pytest.mark.parametrize("name", WRITERS)
 def test_an_undamaged_data_set_is_read_whole(tiny, name):
     reader, folder, victim = tiny[name]
-    table = read_checked(reader, folder)
+    table = read_accounted(reader, folder)
     assert (len(table), len(table.rejected)) == (COUNT, 0)
     assert predict_one(victim) is None
 
@@ -186,7 +177,7 @@ def test_a_damaged_image_is_set_aside_with_its_reason(damage, kind, seed):
     make, reason = CONTENTS[kind]
     content = make(np.random.default_rng(seed), encode("PNG", seed=seed), encode("JPEG", seed=seed))
     reader, folder, victim = damage(seed, content)
-    table = read_checked(reader, folder)
+    table = read_accounted(reader, folder)
     assert (len(table), len(table.rejected)) == (COUNT - 1, 1)
     assert table.rejected["kind"][0] == "damaged"
     assert table.rejected["path"][0].endswith(victim.name)
@@ -200,7 +191,7 @@ def test_a_damaged_image_is_set_aside_with_its_reason(damage, kind, seed):
 def test_a_damaged_jpeg_is_used_only_if_training_and_serving_can_decode_it(damage, kind, seed):
     content = UNDECIDED[kind](np.random.default_rng(seed), encode("JPEG", seed=seed))
     reader, folder, victim = damage(seed, content)
-    table = read_checked(reader, folder)
+    table = read_accounted(reader, folder)
     assert table.read == COUNT
     found = None if len(table) == COUNT else table.rejected["reason"][0]
     assert predict_one(victim) == found
@@ -220,7 +211,7 @@ def test_what_only_bears_an_image_s_name_is_set_aside(tiny, damage, name, make, 
     reader, folder, victim = tiny[name]
     victim.unlink()
     make(victim)
-    table = read_checked(reader, folder)
+    table = read_accounted(reader, folder)
     assert len(table) == COUNT - 1
     # Where no list names it, a folder is no example: there is nothing to set aside.
     assert len(table.rejected) == 1 or make is make_folder
@@ -244,7 +235,7 @@ def test_an_image_that_cannot_be_read_is_set_aside(tiny, monkeypatch, name, erro
         return read_bytes(path)
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    table = read_checked(reader, folder)
+    table = read_accounted(reader, folder)
     assert len(table) == COUNT - 1
     assert table.rejected["reason"].tolist() == [f"cannot be read: {error.strerror}"]
     assert predict_one(victim) == f"cannot be read: {error.strerror}"
@@ -260,7 +251,7 @@ def test_many_kinds_at_once_are_all_counted(tmp_path, seed):
     sound = int(random.integers(1, 20))
     for number in range(sound):
         write_file(tmp_path / "glad" / f"{number}.jpg")
-    table = read_checked(datasets.reader("image_folder"), tmp_path)
+    table = read_accounted("image_folder", tmp_path)
     assert (len(table), len(table.rejected), table.read) == (sound, 8, sound + 8)
     files = sorted(tmp_path.rglob("*.*"))
     rows = predict.predict_files(files, classify, batch_size=7)

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from affectkeras import datasets, doctor
+from affectkeras.datasets.table import ExampleTable
+
 COUNT = 4  # examples in each data set; the first one is the victim
 
 AFFECTNET_HEADER = (
@@ -34,6 +37,25 @@ def write_file(path: Path, content: bytes | str | None = None) -> Path:
         content = encode("JPEG" if path.suffix == ".jpg" else "PNG")
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def read_accounted(reader_name: str, folder: Path) -> ExampleTable:
+    """Read, and hold that every example is accounted for, printable, and told by the doctor."""
+    reader = datasets.reader(reader_name)
+    table = reader.read(folder, progress=False)
+    assert table.read == len(table.frame) + len(table.rejected)
+    "\n".join([*table.frame["example_id"], *table.rejected["path"]]).encode()
+
+    report = doctor.examine(reader, folder, progress=False)
+    text = "\n".join(report.lines)
+    text.encode()
+    assert f"Read {table.read} = {len(table)} used" in text
+    damaged = table.rejected[table.rejected["kind"] == "damaged"]
+    for row in damaged.itertuples():
+        assert f"{row.path}: {row.reason}" in text
+    if len(damaged):
+        assert f"{len(damaged)} that cannot be used: mend or remove the files" in report.problems
+    return table
 
 
 def write_sfew(folder: Path) -> Path:

@@ -166,7 +166,7 @@ def _set_rows(sets: tuple[tuple[str, Path], ...]) -> Iterator[tuple[dict, str, s
                 "expression": None,
             }
             files = [annotations / f"{path.stem}_{part}.npy" for part in ("exp", "val", "aro")]
-            missing = [file.name for file in files if not file.exists()]
+            missing = [example_id(file, annotations) for file in files if not file.exists()]
             if missing:
                 yield row, "unlabelled", f"no annotation: {', '.join(missing)} is not there"
                 continue
@@ -181,9 +181,9 @@ def _load_values(files: list[Path]) -> tuple[dict, str]:
             # Without pickle: a pickled object could run any code.
             value = np.load(file, allow_pickle=False)
         except (ValueError, OSError, EOFError, BadZipFile) as error:
-            return {}, f"{file.name} cannot be read: {error}"
+            return {}, f"{example_id(file, file.parent)} cannot be read: {error}"
         if not isinstance(value, np.ndarray) or value.size != 1:
-            return {}, f"{file.name} does not hold exactly one value"
+            return {}, f"{example_id(file, file.parent)} does not hold exactly one value"
         texts.append(str(value.reshape(-1)[0]))
     return _parse_values(*texts)
 
