@@ -1,0 +1,75 @@
+"""Commands: `python -m affectkeras doctor | predict`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import Positional, arg
+
+from affectkeras.command_line import run_command
+from affectkeras.errors import UserError
+
+# What a command needs is imported when it runs: asking for help must not wait for TensorFlow.
+
+
+def doctor(
+    name: Annotated[Positional[str | None], arg(metavar="[NAME]")] = None,
+    folder: Annotated[Positional[Path | None], arg(metavar="[DIR]")] = None,
+    /,
+    images: Literal["aligned", "original"] = "aligned",
+    group_pattern: Annotated[str | None, arg(metavar="REGEX")] = None,
+) -> int:
+    """Look through a data set and say what is there, what is missing and what to mend.
+
+    Nothing is changed. The exit status is 0 where all is well, 1 where problems were found, 2 where
+    the folder cannot be read as that data set.
+
+    Args:
+        name: the data set; left out: list those there are.
+        folder: the folder or .zip as its owner gave it; left out: show the expected layout.
+        images: which images of sfew to look at.
+        group_pattern: for image_folder: what its one group captures in a path is the image's group.
+    """
+    from affectkeras.doctor import doctor_command
+
+    # Aligned faces are the reader's own default; the other readers know no such option.
+    chosen = None if images == "aligned" else images
+    return doctor_command(name, folder, images=chosen, group_pattern=group_pattern)
+
+
+def predict(
+    run: Annotated[Positional[Path], arg(metavar="RUN")],
+    inputs: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE [IMAGE ...]")],
+    /,
+    csv: Annotated[Path | None, arg(metavar="FILE")] = None,
+    batch_size: int = 32,
+) -> None:
+    """Classify images with a trained model and print file, class and probability of each.
+
+    Args:
+        run: a run folder (its saved_model/ is used), or a SavedModel folder itself.
+        inputs: images, and folders in which JPEG and PNG files are looked for at any depth.
+        csv: also write the table, with the probability of every class, to this file.
+        batch_size: images given to the model at once.
+    """
+    if not inputs:
+        raise UserError("predict needs at least one image or folder after the run. Found none.")
+    from affectkeras.predict import predict_command
+
+    predict_command(run, list(inputs), csv=csv, batch_size=batch_size)
+
+
+def main() -> object:
+    """Run the command that the command line names."""
+    return tyro.extras.subcommand_cli_from_dict(
+        {"doctor": doctor, "predict": predict},
+        prog="python -m affectkeras",
+        description=(
+            "Transfer learning for affect recognition. Recipes are commands of their own, such as "
+            "python -m recipes.sfew_resnet --help."
+        ),
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
