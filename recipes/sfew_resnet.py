@@ -141,7 +141,6 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
 
     from affectkeras.faces import target_distribution
     from affectkeras.pipelines.augmentation import Augmentation
-    from affectkeras.pipelines.cached_features import cached_features
     from affectkeras.pipelines.images import ImagePipeline
     from affectkeras.pipelines.sampler import RowSampler
     from affectkeras.transfer import stages
@@ -166,8 +165,13 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
         augmentation=augmentations.get(config.augmentation, Augmentation.none()),
         seed=seed,
     )
-    plans = {"paper": stages.paper_plan, "staged": stages.staged_plan, "cosine": stages.cosine_plan}
     model = build_model(config, targets.shape[1])
+    features = None
+    if config.plan == "staged" and config.feature_cache:
+        from affectkeras.pipelines.cached_features import cached_features
+
+        features = cached_features(model, images)
+    plans = {"paper": stages.paper_plan, "staged": stages.staged_plan, "cosine": stages.cosine_plan}
     history, removal = fine_tune(
         model,
         plans[config.plan](config.epochs, config.learning_rate),
@@ -175,7 +179,7 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
         sampler,
         validation_rows=split.validation,
         state_path=part / "checkpoint.npz",
-        features=cached_features(model, images) if config.feature_cache else None,
+        features=features,
         make_removal=build_removal(config, arm, sampler, labels, seed, run),
         branch=None if arm == "slade-gedeon" else Branch(trunk, REMOVAL_EPOCH - 1),
     )
@@ -199,7 +203,8 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
     names = table.target("expression").class_names
     parts = runs.merge_parts(run)
     train_s = sum(runs.part_facts(part)["seconds"] for part in parts)
-    arms = results.summarise(runs.read_csv(run / "predictions.csv"), names)
+    found = results.summarise(runs.read_csv(run / "predictions.csv"), names)
+    arms = {arm: found[arm] for arm in config.removal}
     exports = {}
     for arm, found in arms.items():
         seed = results.best_seed(found["validation"])
