@@ -32,3 +32,15 @@ def quiet_start() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def start_tensorflow() -> None:
+    """Import TensorFlow and look for its devices quietly, and make its operations repeatable.
+
+    Afterwards the same seed gives the same figures on the same machine.
+    """
+    with quiet_start():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        tf.config.experimental.enable_op_determinism()

@@ -23,6 +23,7 @@ from typing import Literal
 from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.errors import UserError
+from affectkeras.quiet import start_tensorflow
 from affectkeras.results import Claim
 
 CLAIMS = (
@@ -267,6 +268,7 @@ def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result."""
     from affectkeras.faces import divide_faces, load_faces
 
+    start_tensorflow()
     if config.resume is not None:
         run, config = config.resume, runs.restore_config(Config, runs.open_run(config.resume))
     else:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def fine_tune(
     features=None,
     make_removal: Callable | None = None,
     branch: Branch | None = None,
-    verbose="auto",
+    verbose: int | None = None,
 ) -> tuple[list[dict], keras.callbacks.Callback | None]:
     """Train the model through all stages, going on from `state_path` where a run was cut off.
 
@@ -64,7 +65,7 @@ def fine_tune(
         make_removal: `make_removal(score)` returns the callback that removes rows; `score(rows)`
             are their clean losses.
         branch: where trainings that are equal up to an epoch share those epochs.
-        verbose: as in `keras.Model.fit`.
+        verbose: as in `keras.Model.fit`; absent: a bar on a terminal, else a line per epoch.
 
     Returns:
         The history rows, and the removal callback with its logs (`None` without one).
@@ -73,6 +74,8 @@ def fine_tune(
     def score(rows):
         return row_losses(trained, source, rows)
 
+    if verbose is None:
+        verbose = 1 if sys.stdout.isatty() else 2
     removal = make_removal(score) if make_removal else None
     parts = {"sampler": sampler} | ({"removal": removal} if removal else {})
     history: list[dict] = []

@@ -1,0 +1,185 @@
+"""Every recipe is run as a user runs it, in processes of its own, on tiny data."""
+
+import json
+import os
+import pkgutil
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+import recipes
+from affectkeras.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
+# Of a size that trains in seconds; BDR removes at the end of epoch 6.
+TINY = ("--backbone", "mobilenet_0.25", "--weights", "none", "--image-size", "32")
+TINY += ("--batch-size", "8", "--epochs", "7", "--seeds", "0")
+
+
+def start(*arguments) -> subprocess.Popen:
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(
+        [sys.executable, "-m", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(*arguments) -> str:
+    process = start(*arguments)
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed[-4000:]
+    return printed
+
+
+def write_faces(folder: Path, per_class: int = 12) -> Path:
+    """Write three classes of noise whose brightness tells the class, named by who they show."""
+    generator = np.random.default_rng(0)
+    for label, level in (("calm", 60), ("glad", 120), ("sad", 180)):
+        (folder / label).mkdir(parents=True)
+        for number in range(per_class):
+            pixels = generator.normal(level, 40, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+            cv2.imwrite(str(folder / label / f"person{number % 6}_{number}.png"), pixels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory) -> Path:
+    return write_faces(tmp_path_factory.mktemp("faces"))
+
+
+def own_faces(faces: Path, *more) -> tuple:
+    pattern = r"/(person\d)_"
+    return (
+        *("recipes.sfew_resnet", "--dataset", "image_folder", "--data-dir", faces),
+        *("--group-pattern", pattern, *TINY, *more),
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_runs_quickly_on_sample_data_and_leaves_a_whole_run_folder(name, tmp_path):
+    folder = tmp_path / "run"
+    printed = run(
+        f"recipes.{name}", "--quick", "--run-dir", folder, "--train-rows", "60", *TINY[:10]
+    )
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "complete"
+    assert result["dataset"]["sample"]
+    assert result["dataset"]["quick"]
+    assert str(folder / "report.html") in printed
+    assert "Sample data" in printed
+    for path in ("history.csv", "predictions.csv", "rejected.csv", "model.keras", "report.html"):
+        assert (folder / path).is_file(), path
+    assert (folder / "saved_model" / "saved_model.pb").is_file()
+    assert len(list((folder / "plots").glob("*.png"))) >= 3
+    predictions = pd.read_csv(folder / "predictions.csv")
+    test = predictions[(predictions["split"] == "test") & (predictions["arm"] == "none")]
+    accuracy = (test["expression"] == test["predicted"]).mean()
+    assert result["arms"]["none"]["test"]["accuracy"]["per_seed"] == [pytest.approx(accuracy)]
+    difference = result["exports"][result["served"]]["saved_model"]["max_difference"]
+    assert difference <= 1e-4
+
+
+def test_the_same_seed_gives_the_same_figures_twice_and_arms_share_their_first_epochs(
+    faces, tmp_path
+):
+    for name in ("first", "second"):
+        run(*own_faces(faces, "--removal", "none", "bdr", "random", "--run-dir", tmp_path / name))
+    first, second = (
+        json.loads((tmp_path / name / "result.json").read_text()) for name in ("first", "second")
+    )
+    assert first["arms"] == second["arms"]
+    assert first["metrics"] == second["metrics"]
+    # An arm trained alone, from its first epoch, reaches what it reaches from the shared ones.
+    run(*own_faces(faces, "--removal", "bdr", "--run-dir", tmp_path / "alone"))
+    alone = json.loads((tmp_path / "alone" / "result.json").read_text())
+    assert alone["arms"]["bdr"] == first["arms"]["bdr"]
+
+
+@pytest.mark.parametrize("plan", ["paper", "staged"])
+def test_a_run_killed_again_and_again_ends_like_one_that_was_left_alone(faces, tmp_path, plan):
+    settings = own_faces(faces, "--plan", plan, "--removal", "none", "bdr")
+    run(*settings, "--run-dir", tmp_path / "whole")
+    began = time.perf_counter()
+    # A cache that one run has filled would spare the other the work that is to be interrupted.
+    killed = tmp_path / "killed"
+    process = start(*settings, "--run-dir", killed)
+    chance = random.Random(plan)
+    deaths = 0
+    for checkpoints in (1, 1, 1):
+        wait_for_progress(process, killed, checkpoints, chance.uniform(0, 1))
+        if process.poll() is not None:
+            break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        deaths += 1
+        process = start("recipes.sfew_resnet", "--resume", killed)
+    printed, _ = process.communicate()
+    assert process.returncode == 0, printed[-4000:]
+    assert deaths >= 2, f"only {deaths} kills in {time.perf_counter() - began:.0f} s"
+    assert_equal_runs(tmp_path / "whole", killed)
+
+
+def wait_for_progress(process, run_dir: Path, saves: int, delay: float) -> None:
+    """Wait until the run has saved its state so many more times, and then a little."""
+    seen = last_save(run_dir)
+    while saves and process.poll() is None:
+        time.sleep(0.02)
+        if last_save(run_dir) != seen:
+            seen, saves = last_save(run_dir), saves - 1
+    time.sleep(delay)
+
+
+def last_save(run_dir: Path) -> list:
+    return sorted((p.name, p.parent.name, p.stat().st_mtime_ns) for p in run_dir.glob("parts/*/*"))
+
+
+def assert_equal_runs(one: Path, other: Path) -> None:
+    import keras
+
+    for name in ("predictions.csv", "removals.csv", "scores.csv"):
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
+    results = [json.loads((folder / "result.json").read_text()) for folder in (one, other)]
+    assert results[0]["arms"] == results[1]["arms"]
+    assert results[0]["served"] == results[1]["served"]
+    models = [keras.models.load_model(folder / "model.keras") for folder in (one, other)]
+    for left, right in zip(models[0].weights, models[1].weights, strict=True):
+        np.testing.assert_array_equal(left.numpy(), right.numpy(), err_msg=left.path)
+
+
+def test_a_mistake_is_told_in_one_sentence_and_ends_with_status_2(faces):
+    process = start(*own_faces(faces, "--removal", "random"))
+    printed, _ = process.communicate()
+    assert process.returncode == 2
+    assert "--removal random" in printed
+    assert "Traceback" not in printed
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset": "ferplus"}, "--data-dir"),
+        ({"data_dir": Path("nowhere")}, "nowhere"),
+        ({"backbone": "resnet5"}, "There is no backbone"),
+        ({"weights": "none.h5"}, "expected a weights file"),
+        ({"resume": Path("nowhere")}, "there is no folder"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(settings, message, tmp_path, monkeypatch):
+    from recipes.sfew_resnet import Config, main
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        main(Config(**settings))
