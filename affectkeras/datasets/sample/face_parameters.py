@@ -172,14 +172,14 @@ def draw_identity(random: np.random.Generator) -> Identity:
         eye_size=random.uniform(0.88, 1.12),
         eye_tilt=random.uniform(-0.03, 0.05),
         lid_rest=random.normal(0, 0.08),
-        brow_height=random.normal(0, 0.02),
-        brow_tilt=random.normal(0, 0.018),
+        brow_height=random.normal(0, 0.014),
+        brow_tilt=random.normal(0, 0.012),
         brow_thickness=random.uniform(0.028, 0.062),
         nose_width=random.uniform(0.1, 0.155),
         nose_length=random.uniform(0.24, 0.32),
         mouth_width=random.uniform(0.23, 0.29),
         lip_fullness=random.uniform(0.75, 1.25),
-        corner_rest=random.normal(0, 0.013),
+        corner_rest=random.normal(0, 0.008),
         age=random.uniform(0, 1) ** 1.6,
     )
 
@@ -225,7 +225,7 @@ def draw_shot(random: np.random.Generator) -> Shot:
 
 
 def draw_expression(
-    class_name: str, random: np.random.Generator, intensity: float, variation: float = 0.09
+    class_name: str, random: np.random.Generator, intensity: float, variation: float = 0.07
 ) -> Expression:
     """Return an expression of a class.
 

@@ -158,7 +158,7 @@ def mouth_curves(who: Identity, what: Expression, shot: Shot) -> dict[str, np.nd
     """
     width = who.mouth_width * (1 - 0.22 * min(what.jaw_drop, 1) * (1 - what.corner_pull))
     width += 0.085 * what.corner_pull + 0.075 * what.lip_stretch - 0.03 * what.lip_press
-    lift = -who.corner_rest - 0.105 * what.corner_pull + 0.085 * what.corner_depress
+    lift = -who.corner_rest - 0.105 * what.corner_pull + 0.1 * what.corner_depress
     lift += 0.03 * what.lip_stretch
     corners = MOUTH_HEIGHT + lift * (1 + shot.asymmetry * _ACROSS)
     bump = 1 - np.abs(_ACROSS) ** 2.2  # 0 in the corners, 1 in the middle

@@ -18,7 +18,7 @@ from affectkeras.datasets.sample import sfew_plan
 from affectkeras.datasets.sample.faces import render_face
 from affectkeras.datasets.sample.sfew_plan import PlannedFace
 
-VERSION = 1  # raise it when the drawn pictures change: cached copies of older ones are left alone
+VERSION = 2  # raise it when the drawn pictures change: cached copies of older ones are left alone
 TRUTH_FILE = "sample_truth.csv"
 
 _FOLDERS = {

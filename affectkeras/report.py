@@ -1,0 +1,157 @@
+"""One page that tells what a run found: `report.html`, whole in itself, made from the run folder.
+
+The page needs no network: the plots are inside it. Every word that came from data is escaped.
+"""
+
+import base64
+import html
+import shlex
+from pathlib import Path
+
+from affectkeras import report_tables as tables
+from affectkeras.files import atomic_file
+from affectkeras.html_page import page, preformatted, section
+from affectkeras.plots import plot_run
+from affectkeras.run_data import RunData, read_run
+
+CAPTIONS = {
+    "accuracy": "Accuracy on the test part. A figure whose interval reaches the majority line has "
+    "shown nothing; arms whose intervals overlap widely have not been told apart.",
+    "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
+    "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
+    "class-f1": "F1 of every class. The grey bar is a model that always names the commonest "
+    "training class.",
+    "confusion": "Each row adds up to 100 %; the counts stand below.",
+    "loss-variance": "Variance of the losses of all training rows, scored without augmentation "
+    "and dropout after each epoch (the paper's Figure 7).",
+    "loss-histogram": "Losses of the training rows before and after the first removal, counts on "
+    "a logarithmic axis (the paper's Figures 8 and 9).",
+    "removed-faces": "What was taken out: class, loss and file. Look at them: a wrong label is "
+    "noise, a rare but right one is not.",
+}
+
+
+def write_report(run_dir: Path) -> Path:
+    """Draw the plots of a run and write its `report.html`.
+
+    Args:
+        run_dir: a run folder; what it lacks is left out of the page.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UserError: when there is no such folder.
+    """
+    plots = plot_run(run_dir)
+    run = read_run(run_dir)
+    path = run.folder / "report.html"
+    with atomic_file(path) as file:
+        file.write(render_report(run, plots).encode("utf-8", "backslashreplace"))
+    return path
+
+
+def render_report(run: RunData, plots: dict[str, Path]) -> str:
+    """Return the page as HTML.
+
+    Args:
+        run: what the run folder holds.
+        plots: name → PNG file, as `plots.plot_run` returns it.
+    """
+    result = run.result
+    dataset = result.get("dataset") or {}
+    recipe = result.get("recipe") or run.config.get("recipe") or "run"
+    found = [
+        section("Verdict", tables.verdict(run), _figure("accuracy", plots)),
+        section("Published figures beside ours", tables.claims(result)),
+        section("Data", tables.data_counts(run)),
+        section("Protocol and leakage", tables.protocol(result), tables.leakage(result)),
+        section("Training", _figure("learning-curves", plots)),
+        section(
+            "Classes",
+            _figure("class-f1", plots),
+            tables.per_class(run),
+            _figure("confusion", plots),
+        ),
+        section(
+            "Removed rows",
+            _figure("loss-variance", plots),
+            _figure("loss-histogram", plots),
+            _figure("removed-faces", plots),
+            tables.removals(run),
+        ),
+        section("Models and exports", tables.exports(result), _serve(run)),
+        section("Repeat this run", _repeat(result)),
+        section("Settings, environment, time", tables.settings(run)),
+    ]
+    subtitle = " · ".join(
+        str(part)
+        for part in (
+            dataset.get("name"),
+            (result.get("protocol") or {}).get("name"),
+            run.folder.resolve().name,
+            f"status: {result.get('status', 'unfinished')}",
+        )
+        if part
+    )
+    return page(recipe, subtitle, find_banners(run), [part for part in found if part])
+
+
+def find_banners(run: RunData) -> list[str]:
+    """Return the warnings that must stand on top: the run's own, and any that its facts demand."""
+    result = run.result
+    dataset = result.get("dataset") or {}
+    found = list(result.get("banners") or [])
+    config = run.config.get("config") or {}
+    # A run that does not say so itself is still shown with the warning.
+    for word, holds, text in (
+        ("sample", dataset.get("sample"), "Sample data: the figures say nothing about people."),
+        ("quick", dataset.get("quick"), "Quick run of reduced size."),
+        (
+            "leak",
+            (result.get("protocol") or {}).get("name") == "paper",
+            "Protocol paper: the split leaks, as published. Do not quote it as generalisation.",
+        ),
+        ("weights", config.get("weights") == "none", "Random initial weights, not ImageNet's."),
+    ):
+        if holds and not any(word in banner.lower() for banner in found):
+            found.append(text)
+    if result.get("status", "unfinished") != "complete":
+        found.append("This run is not complete.")
+    if (result.get("leakage") or {}).get("passed") is False:
+        found.append("The leakage check found rows, groups or images on two sides of the split.")
+    return found
+
+
+def _figure(name: str, plots: dict[str, Path]) -> str:
+    if name not in plots:
+        return ""
+    encoded = base64.b64encode(plots[name].read_bytes()).decode("ascii")
+    caption = html.escape(CAPTIONS[name])
+    label = html.escape(name.replace("-", " "))
+    return (
+        f'<figure><img alt="{label}" src="data:image/png;base64,{encoded}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
+
+
+def _repeat(result: dict) -> str:
+    command = result.get("command")
+    if not command:
+        return ""
+    commit = (result.get("environment") or {}).get("commit")
+    words = f"At commit {commit}:" if commit else "The command:"
+    return f"<p>{html.escape(words)}</p>{preformatted(command)}"
+
+
+def _serve(run: RunData) -> str:
+    if not (run.folder / "saved_model").is_dir():
+        return ""
+    folder = shlex.quote(str(run.folder))
+    served = run.result.get("served")
+    words = f"Served: {served}, chosen on validation rows. " if served else ""
+    return (
+        f"<p>{html.escape(words)}Classify image files with it:</p>"
+        + preformatted(f"python -m affectkeras predict {folder} IMAGE_OR_FOLDER")
+        + "<p>Or load <code>saved_model/</code> with TensorFlow alone: preprocessing is inside.</p>"
+    )

@@ -1,0 +1,263 @@
+"""The tables of a run's report, each as HTML; empty text where the run has nothing to show."""
+
+import json
+
+from affectkeras.html_page import Cell, folded, paragraph, table
+from affectkeras.run_data import RunData
+from affectkeras.wording import (
+    absent,
+    interval,
+    mean_sd,
+    number,
+    overlap,
+    percent,
+    points,
+    seconds,
+)
+
+_REMOVALS_SHOWN = 200
+_REJECTED_SHOWN = 100
+
+
+def verdict(run: RunData) -> str:
+    """Arms with their figures on the test part, and what always naming one class would reach."""
+    result = run.result
+    arms = result.get("arms") or {}
+    rows, strong = [], -1
+    for arm, splits in arms.items():
+        test = splits.get("test") or {}
+        accuracy, macro_f1 = test.get("accuracy") or {}, test.get("macro_f1") or {}
+        validation = (splits.get("validation") or {}).get("accuracy") or {}
+        if arm == result.get("served_arm"):
+            strong = len(rows)
+        rows.append(
+            [
+                arm,
+                mean_sd(accuracy),
+                interval(accuracy),
+                mean_sd(macro_f1),
+                mean_sd(validation),
+                _rows_removed(run, arm, splits),
+                len(accuracy.get("per_seed") or []) or None,
+                test.get("n") or _count(result, "examples", "test"),
+            ]
+        )
+    if not rows:
+        return ""
+    majority = (result.get("baselines") or {}).get("majority") or {}
+    if majority:
+        name = f"always {majority['class']}" if majority.get("class") else "majority class"
+        rows.append(
+            [name, percent(majority.get("accuracy")), None, percent(majority.get("macro_f1")), None,
+             None, None, None]
+        )  # fmt: skip
+    header = ["arm", "accuracy", "95 % interval", "macro F1", "validation accuracy",
+              "rows removed", "seeds", "n"]  # fmt: skip
+    spread = any((splits.get("test") or {}).get("accuracy", {}).get("sd") for splits in
+                 arms.values())  # fmt: skip
+    note = "n: test rows. Intervals resample whole groups."
+    if spread:
+        note += " ±: standard deviation over seeds (ddof 1)."
+    if strong >= 0:
+        note += " Bold: the arm of the served model, chosen on validation rows."
+    shown = table(header, rows, range(1, 8), strong) + paragraph(note, "note")
+    return shown + "".join(paragraph(text) for text in differences(arms))
+
+
+def differences(arms: dict) -> list[str]:
+    """Say of every further arm how far it lies from the first, seed by seed."""
+    found = {arm: (splits.get("test") or {}).get("accuracy") for arm, splits in arms.items()}
+    found = {arm: one for arm, one in found.items() if one and not absent(one.get("mean"))}
+    sentences = []
+    for arm, one in list(found.items())[1:]:
+        first, base = next(iter(found.items()))
+        text = f"{arm} against {first}: {points(one['mean'] - base['mean'])} points of accuracy"
+        pairs = list(zip(one.get("per_seed") or [], base.get("per_seed") or [], strict=False))
+        if len(pairs) > 1:
+            text += ", seed by seed " + ", ".join(points(a - b) for a, b in pairs)
+        sentences.append(f"{text}. {overlap(one, base)}".strip())
+    return sentences
+
+
+def claims(result: dict) -> str:
+    """The published figures beside ours, and why they may not be compared."""
+    found = result.get("claims") or []
+    if not found:
+        return ""
+    rows = []
+    for claim in found:
+        comparable = claim.get("comparable")
+        word = Cell(
+            '<span class="good">yes</span>' if comparable else '<span class="bad">no</span>'
+        )
+        rows.append(
+            [
+                claim.get("id"),
+                claim.get("source"),
+                percent(claim.get("published")),
+                claim.get("n"),
+                claim.get("protocol"),
+                percent(claim.get("ours")),
+                claim.get("ours_n"),
+                word,
+                claim.get("why_not") or "",
+            ]
+        )
+    header = ["claim", "source", "published", "n", "protocol", "ours", "n", "comparable", "why not"]
+    return table(header, rows, (2, 3, 5, 6))
+
+
+def data_counts(run: RunData) -> str:
+    """What was read, used and rejected, by part."""
+    dataset = run.result.get("dataset") or {}
+    examples, groups = dataset.get("examples") or {}, dataset.get("groups") or {}
+    if not examples:
+        return ""
+    used, aside = sum(examples.values()), dataset.get("set_aside") or {}
+    rejected = dataset.get("rejected")
+    html = table(
+        ["part", "examples", "groups"],
+        [[part, count, groups.get(part)] for part, count in examples.items()],
+        (1, 2),
+    )
+    parts = [f"{used} used"]
+    parts += [f"{count} set aside ({reason})" for reason, count in aside.items()]
+    if rejected is not None:
+        parts.append(f"{rejected} rejected{_kinds(run)}")
+        read = used + sum(aside.values()) + rejected
+        html += paragraph(f"{read} read = " + " + ".join(parts) + ".")
+    if dataset.get("groups_known") is False:
+        html += paragraph("The data set does not tell its groups: each row counts as one.", "bad")
+    if run.rejected is not None:
+        shown = run.rejected.head(_REJECTED_SHOWN)
+        rows = shown[["path", "kind", "reason"]].to_numpy().tolist()
+        title = f"Rejected files ({len(shown)} of {len(run.rejected)})"
+        html += folded(title, table(["file", "kind", "reason"], rows))
+    return html
+
+
+def protocol(result: dict) -> str:
+    """How the rows were divided."""
+    found = result.get("protocol") or {}
+    if not found:
+        return ""
+    html = paragraph(f"{found.get('name', '')}: {found.get('description', '')}".strip(": "))
+    return html + "".join(paragraph(note, "note") for note in found.get("notes") or [])
+
+
+def leakage(result: dict) -> str:
+    """What the leakage checks found."""
+    found = result.get("leakage") or {}
+    if not found:
+        return ""
+    rows = []
+    for name, check in (found.get("checks") or {}).items():
+        word = _outcome("passed", "good") if check.get("passed") else _outcome("found", "bad")
+        examples = "; ".join(map(str, check.get("examples") or []))
+        rows.append([_words(name), word, check.get("count"), examples])
+    for name, why in (found.get("not_checked") or {}).items():
+        rows.append([_words(name), "not checked", None, why])
+    return table(["leakage check", "outcome", "count", "examples"], rows, (2,)) if rows else ""
+
+
+def per_class(run: RunData) -> str:
+    """Precision, recall and F1 of every class and arm."""
+    rows = []
+    for arm, splits in (run.result.get("arms") or {}).items():
+        for name, found in ((splits.get("test") or {}).get("per_class") or {}).items():
+            support = found.get("support")
+            rows.append(
+                [arm, name, *(percent(found.get(key)) for key in ("precision", "recall", "f1")),
+                 None if support is None else f"{support:g}"]
+            )  # fmt: skip
+    if not rows:
+        return ""
+    return folded(
+        "Precision, recall and F1 of every class (mean over seeds)",
+        table(["arm", "class", "precision", "recall", "F1", "test rows"], rows, range(2, 6)),
+    )
+
+
+def removals(run: RunData) -> str:
+    """The log of removed rows."""
+    if run.removals is None:
+        return ""
+    frame = run.removals
+    counts = frame.groupby(["arm", "expression"]).size().unstack(fill_value=0)
+    summary = table(
+        ["arm", *counts.columns, "all"],
+        [[arm, *row.tolist(), int(row.sum())] for arm, row in counts.iterrows()],
+        range(1, len(counts.columns) + 2),
+    )
+    shown = frame.sort_values("loss", ascending=False).head(_REMOVALS_SHOWN)
+    rows = [
+        [row.arm, row.seed, row.epoch, row.expression, number(row.loss), row.example_id]
+        for row in shown.itertuples()
+    ]
+    log = table(["arm", "seed", "epoch", "class", "loss", "example"], rows, (1, 2, 4))
+    title = f"Removal log ({len(shown)} of {len(frame)}, the highest losses first)"
+    note = paragraph("Removed rows by class, all seeds together:", "note")
+    return note + summary + folded(title, log)
+
+
+def exports(result: dict) -> str:
+    """The models kept, and how far each export is from the Keras model."""
+    rows = []
+    for model, formats in (result.get("exports") or {}).items():
+        for name, found in (formats or {}).items():
+            batches = ", ".join(map(str, found.get("batches") or []))
+            difference = found.get("max_difference")
+            text = None if difference is None else f"{difference:.1e}"
+            served = "served" if model == result.get("served") else ""
+            rows.append([model, name, text, batches, served])
+    if not rows:
+        return ""
+    header = ["model", "format", "largest difference of a probability", "batch sizes", ""]
+    return table(header, rows, (2, 3))
+
+
+def settings(run: RunData) -> str:
+    """Settings, versions and times, each folded away."""
+    timing = run.result.get("timing") or {}
+    times = [[_words(name.removesuffix("_s")), seconds(value)] for name, value in timing.items()]
+    html = table(["time", ""], times, (1,)) if times else ""
+    config = run.config.get("config") or {}
+    environment = run.result.get("environment") or {}
+    for title, found in (("Settings", config), ("Environment", environment)):
+        if found:
+            rows = [[name, _plain(value)] for name, value in found.items()]
+            html += folded(title, table(["name", "value"], rows))
+    return html
+
+
+def _rows_removed(run: RunData, arm: str, splits: dict) -> str:
+    """Return the rows removed with each seed, such as `24, 21, 26`."""
+    found = splits.get("rows_removed")
+    if found is None and run.removals is not None:
+        removed = run.removals[run.removals["arm"] == arm]
+        seeds = run.result.get("seeds") or sorted(removed["seed"].unique())
+        found = [int((removed["seed"] == seed).sum()) for seed in seeds]
+    return ", ".join(map(str, found)) if found and any(found) else "0"
+
+
+def _kinds(run: RunData) -> str:
+    if run.rejected is None:
+        return ""
+    counts = run.rejected["kind"].value_counts(sort=False)
+    return " (" + ", ".join(f"{count} {kind}" for kind, count in counts.items()) + ")"
+
+
+def _count(result: dict, name: str, part: str) -> int | None:
+    return ((result.get("dataset") or {}).get(name) or {}).get(part)
+
+
+def _outcome(word: str, kind: str) -> Cell:
+    return Cell(f'<span class="{kind}">{word}</span>')
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _plain(value) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,105 @@
+"""What a run folder holds, read once for plots and report; what is missing is simply absent."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkeras.errors import UserError
+from affectkeras.files import read_csv
+
+_NEEDED = {
+    "history": ("arm", "seed", "epoch", "step", "loss", "accuracy", "val_loss", "val_accuracy"),
+    "predictions": ("arm", "seed", "split", "example_id", "expression", "predicted"),
+    "removals": ("arm", "seed", "epoch", "example_id", "expression", "loss"),
+    "scores": ("arm", "seed", "epoch", "example_id", "loss", "removed"),
+    "rejected": ("path", "kind", "reason"),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunData:
+    """A run folder's content.
+
+    Args:
+        folder: the run folder.
+        result, config: `result.json` and `config.json`; empty dicts where absent.
+        history, predictions, removals, scores, rejected: the CSV files; `None` where absent, empty
+            or without the columns that are needed.
+        thumbnails: example_id → uint8 `(96, 96, 3)` of the removed faces.
+    """
+
+    folder: Path
+    result: dict
+    config: dict
+    history: pd.DataFrame | None
+    predictions: pd.DataFrame | None
+    removals: pd.DataFrame | None
+    scores: pd.DataFrame | None
+    rejected: pd.DataFrame | None
+    thumbnails: dict[str, np.ndarray]
+
+    @property
+    def arms(self) -> list[str]:
+        """The arms in the order in which the result names them, then those of the CSV files."""
+        found = list(self.result.get("arms") or {})
+        for frame in (self.history, self.predictions, self.scores):
+            if frame is not None:
+                found += frame["arm"].unique().tolist()
+        return list(dict.fromkeys(found))
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes in the order of their indices."""
+        names = self.result.get("class_names")
+        if names:
+            return list(names)
+        if self.predictions is None:
+            return []
+        return [column[2:] for column in self.predictions.columns if column.startswith("p_")] or (
+            sorted({*self.predictions["expression"], *self.predictions["predicted"]})
+        )
+
+    def removal_epochs(self, arm: str) -> list[int]:
+        """Return the epochs (from 1) at whose end an arm lost rows, with any seed."""
+        if self.removals is None:
+            return []
+        return sorted(self.removals.loc[self.removals["arm"] == arm, "epoch"].unique().tolist())
+
+
+def read_run(run_dir: Path) -> RunData:
+    """Read a run folder.
+
+    Raises:
+        UserError: when there is no such folder.
+    """
+    folder = Path(run_dir)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no run folder: there is no such folder.")
+    return RunData(
+        folder=folder,
+        result=_read_json(folder / "result.json"),
+        config=_read_json(folder / "config.json"),
+        **{name: _read_frame(folder / f"{name}.csv", needed) for name, needed in _NEEDED.items()},
+        thumbnails=_read_thumbnails(folder / "removed_faces.npz"),
+    )
+
+
+def _read_json(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _read_frame(path: Path, needed: tuple[str, ...]) -> pd.DataFrame | None:
+    if not path.exists() or not path.stat().st_size:
+        return None
+    frame = read_csv(path)
+    return frame if len(frame) and set(needed) <= set(frame.columns) else None
+
+
+def _read_thumbnails(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    with np.load(path) as content:
+        return dict(zip(content["example_id"].tolist(), content["pixels"], strict=True))

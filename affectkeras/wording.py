@@ -1,0 +1,59 @@
+"""Figures as a report says them."""
+
+import math
+
+
+def percent(value: float | None) -> str | None:
+    """Return a share as a percentage; None for what is absent or not a number."""
+    return None if absent(value) else f"{100 * value:.1f} %"
+
+
+def number(value: float | None) -> str | None:
+    """Return a number with two decimals."""
+    return None if absent(value) else f"{value:.2f}"
+
+
+def seconds(value: float | None) -> str | None:
+    """Return a time as a person would say it."""
+    if absent(value):
+        return None
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def absent(value) -> bool:
+    """Return whether a figure is missing or not a number."""
+    return value is None or not math.isfinite(value)
+
+
+def mean_sd(found: dict) -> str | None:
+    """Return a metric's mean and its deviation over seeds."""
+    mean, sd = percent(found.get("mean")), found.get("sd")
+    return mean if mean is None or absent(sd) else f"{mean[:-2]} ± {100 * sd:.1f} %"
+
+
+def interval(found: dict) -> str | None:
+    """Return a metric's 95 % interval, or why it has none."""
+    low, high = found.get("ci95") or (None, None)
+    if absent(low) or absent(high):
+        return found.get("ci95_reason")
+    return f"{100 * low:.1f} – {100 * high:.1f} %"
+
+
+def points(difference: float) -> str:
+    """Return a difference of two shares in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def overlap(one: dict, other: dict) -> str:
+    """Say whether two metrics' intervals overlap; nothing where one is missing."""
+    bounds = [*(one.get("ci95") or (None, None)), *(other.get("ci95") or (None, None))]
+    if any(absent(bound) for bound in bounds):
+        return ""
+    low, high, other_low, other_high = bounds
+    if low <= other_high and other_low <= high:
+        return "The intervals overlap: this run alone does not tell the two apart."
+    return "The intervals do not overlap."

@@ -1,0 +1,148 @@
+"""A tiny run folder made of random numbers, for the tests of plots and report."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectkeras.files import write_csv, write_json
+
+CLASS_NAMES = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
+REMOVAL_EPOCH = 3
+
+
+def write_synthetic_run(folder: Path, *, arms=("none", "bdr"), seeds=(0, 1, 2), rows=60) -> Path:
+    """Write a run folder with every file of a complete run; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    history, predictions, scores, removals = [], [], [], []
+    for arm in arms:
+        for seed in seeds:
+            predictions += _predictions(random, arm, seed)
+            history += _history(random, arm, seed)
+            new_scores, new_removals = _scores(random, arm, seed, rows)
+            scores += new_scores
+            removals += new_removals
+    write_csv(folder / "history.csv", pd.DataFrame(history))
+    write_csv(folder / "predictions.csv", pd.DataFrame(predictions))
+    if scores:
+        write_csv(folder / "scores.csv", pd.DataFrame(scores))
+        write_csv(folder / "removals.csv", pd.DataFrame(removals))
+        _write_thumbnails(random, folder / "removed_faces.npz", removals)
+    rejected = [("Train/Sad/broken.png", "damaged", "the file is empty"),
+                ("Test/<b>one</b>.png", "unlabelled", "its owner gives no label")]  # fmt: skip
+    write_csv(folder / "rejected.csv", pd.DataFrame(rejected, columns=["path", "kind", "reason"]))
+    config = {"data_dir": None, "seeds": list(seeds), "epochs": 6, "image_size": 48}
+    write_json(folder / "config.json", {"schema": 1, "recipe": "sfew_resnet", "config": config})
+    write_json(folder / "result.json", _result(folder, arms, seeds))
+    return folder
+
+
+def _history(random, arm, seed):
+    rows = []
+    for epoch in range(1, 7):
+        loss = 2.0 / epoch + random.normal(0, 0.05)
+        rows.append(
+            {"arm": arm, "seed": seed, "fold": 0, "stage": "all", "epoch": epoch,
+             "step": 10 * epoch, "rows": 60, "loss": loss, "accuracy": min(0.15 * epoch, 1.0),
+             "val_loss": loss + 0.4, "val_accuracy": 0.2 + 0.03 * epoch, "seconds": 1.5}
+        )  # fmt: skip
+    return rows
+
+
+def _predictions(random, arm, seed):
+    rows = []
+    for split in ("validation", "test"):
+        for i in range(70):
+            true = CLASS_NAMES[i % 7]
+            predicted = true if random.random() < 0.5 else str(random.choice(CLASS_NAMES))
+            rows.append(
+                {"arm": arm, "seed": seed, "fold": 0, "split": split,
+                 "example_id": f"{split}/{i}.png", "group": f"movie{i % 10}", "expression": true,
+                 "predicted": predicted}
+                | {f"p_{name}": float(name == predicted) for name in CLASS_NAMES}
+            )  # fmt: skip
+    return rows
+
+
+def _scores(random, arm, seed, rows):
+    if arm == "none":
+        return [], []
+    scores, removals = [], []
+    kept = list(range(rows))
+    for epoch in range(1, 7):
+        losses = {row: random.exponential(0.8) + (4 if row % 20 == 0 else 0) for row in kept}
+        out = [row for row in kept if epoch == REMOVAL_EPOCH and losses[row] > 3.5]
+        for row in kept:
+            scores.append(
+                {"arm": arm, "seed": seed, "epoch": epoch, "example_id": f"Train/Fear/{row}.png",
+                 "loss": losses[row], "removed": row in out}
+            )  # fmt: skip
+        for row in out:
+            removals.append(
+                {"arm": arm, "seed": seed, "round": 1, "epoch": epoch,
+                 "example_id": f"Train/Fear/{row}.png", "expression": "Fear", "loss": losses[row],
+                 "path": ""}
+            )  # fmt: skip
+        kept = [row for row in kept if row not in out]
+    return scores, removals
+
+
+def _write_thumbnails(random, path, removals):
+    names = sorted({one["example_id"] for one in removals})
+    pixels = random.integers(0, 256, (len(names), 96, 96, 3)).astype(np.uint8)
+    np.savez_compressed(path, example_id=np.array(names), pixels=pixels)
+
+
+def _result(folder, arms, seeds):
+    from affectkeras.files import read_csv
+    from affectkeras.results import summarise
+
+    found = summarise(read_csv(folder / "predictions.csv"), CLASS_NAMES, repetitions=50)
+    return {
+        "schema": 1,
+        "status": "complete",
+        "recipe": "sfew_resnet",
+        "command": "python -m recipes.sfew_resnet --seeds 0 1 2",
+        "banners": ["Sample data: rendered faces.", "Quick run: small images."],
+        "dataset": {
+            "name": "sfew", "sample": True, "quick": True, "groups_known": True, "rejected": 2,
+            "examples": {"train": 60, "validation": 70, "test": 70},
+            "groups": {"train": 12, "validation": 10, "test": 10},
+            "set_aside": {"shown in two classes": 1},
+        },
+        "protocol": {"name": "grouped", "description": "Whole films on one side.", "notes": []},
+        "seeds": list(seeds),
+        "served": f"mobilenet-{arms[-1]}",
+        "served_arm": arms[-1],
+        "class_names": list(CLASS_NAMES),
+        "arms": found,
+        "metrics": {"test": {"accuracy": found[arms[-1]]["test"]["accuracy"]}},
+        "baselines": {"majority": {"class": "Happy", "accuracy": 1 / 7, "macro_f1": 0.0357}},
+        "claims": [
+            {"id": "table-1.resnet50-none", "source": "Table 1", "arm": "none", "split": "test",
+             "metric": "accuracy", "n": 216, "protocol": "paper", "published": 0.42,
+             "comparable": False, "why_not": "Ours is measured on <sample> data.",
+             "ours": 0.5, "ours_n": 70},
+        ],
+        "leakage": {
+            "passed": True,
+            "checks": {"group_on_two_sides": {"passed": True, "count": 0, "examples": []}},
+            "not_checked": {"pixel_identical_on_two_sides": "the images were not compared"},
+        },
+        "timing": {"prepare_s": 2.25, "train_s": 61.0},
+        "exports": {"mobilenet-bdr": {"saved_model": {"max_difference": 3e-7,
+                                                       "batches": [1, 7, 32]}}},
+        "environment": {"keras": "3.15.1", "backend": "tensorflow", "commit": "0123abcd"},
+    }  # fmt: skip
+
+
+def read_result(folder: Path) -> dict:
+    """Return the folder's result."""
+    return json.loads((folder / "result.json").read_text(encoding="utf-8"))
+
+
+def change_result(folder: Path, **changes) -> None:
+    """Replace parts of the folder's result."""
+    write_json(folder / "result.json", read_result(folder) | changes)
