@@ -16,7 +16,7 @@ from affectkeras.run_data import RunData, read_run
 
 CAPTIONS = {
     "accuracy": "Accuracy on the test part. A figure whose interval reaches the majority line has "
-    "shown nothing; arms whose intervals overlap widely have not been told apart.",
+    "shown nothing. Arms are compared by their difference on the same rows, above.",
     "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
     "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
     "class-f1": "F1 of every class. The grey bar is a model that always names the commonest "

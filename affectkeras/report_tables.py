@@ -2,14 +2,15 @@
 
 import json
 
+import pandas as pd
+
+from affectkeras.evaluation.intervals import bootstrap_interval
 from affectkeras.html_page import Cell, folded, paragraph, table
 from affectkeras.run_data import RunData
 from affectkeras.wording import (
-    absent,
     interval,
     mean_sd,
     number,
-    overlap,
     percent,
     points,
     seconds,
@@ -61,22 +62,43 @@ def verdict(run: RunData) -> str:
     if strong >= 0:
         note += " Bold: the arm of the served model, chosen on validation rows."
     shown = table(header, rows, range(1, 8), strong) + paragraph(note, "note")
-    return shown + "".join(paragraph(text) for text in differences(arms))
+    return shown + "".join(paragraph(text) for text in differences(run))
 
 
-def differences(arms: dict) -> list[str]:
-    """Say of every further arm how far it lies from the first, seed by seed."""
-    found = {arm: (splits.get("test") or {}).get("accuracy") for arm, splits in arms.items()}
-    found = {arm: one for arm, one in found.items() if one and not absent(one.get("mean"))}
-    sentences = []
-    for arm, one in list(found.items())[1:]:
-        first, base = next(iter(found.items()))
-        text = f"{arm} against {first}: {points(one['mean'] - base['mean'])} points of accuracy"
-        pairs = list(zip(one.get("per_seed") or [], base.get("per_seed") or [], strict=False))
-        if len(pairs) > 1:
-            text += ", seed by seed " + ", ".join(points(a - b) for a, b in pairs)
-        sentences.append(f"{text}. {overlap(one, base)}".strip())
-    return sentences
+def differences(run: RunData) -> list[str]:
+    """Say of every further arm how far it lies from the first on the same test rows."""
+    if run.predictions is None or "group" not in run.predictions.columns:
+        return []
+    test = run.predictions[run.predictions["split"] == "test"]
+    arms = [arm for arm in run.arms if arm in set(test["arm"])]
+    return [_difference(test, arm, arms[0]) for arm in arms[1:]]
+
+
+def _difference(test: pd.DataFrame, arm: str, first: str) -> str:
+    """Compare two arms row by row; the interval resamples groups with both arms' answers."""
+    test = test.assign(right=(test["expression"] == test["predicted"]).astype(float))
+    keys = [key for key in ("seed", "fold", "example_id") if key in test.columns]
+    one = test.loc[test["arm"] == arm, [*keys, "group", "right"]]
+    other = test.loc[test["arm"] == first, [*keys, "right"]]
+    pairs = one.merge(other, on=keys, suffixes=("", "_first"))
+    if not len(pairs):
+        return f"{arm} and {first} share no test row and seed: they cannot be compared."
+    gain = pairs["right"] - pairs["right_first"]
+    found = bootstrap_interval(gain.to_numpy(), pairs["group"].to_numpy(dtype=str))
+    text = f"{arm} against {first} on the same test rows: {points(gain.mean())} points of accuracy"
+    by_seed = gain.groupby(pairs["seed"]).mean()
+    if len(by_seed) > 1:
+        text += f" (seed by seed {', '.join(map(points, by_seed))})"
+    if found.reason:
+        return f"{text}; no interval: {found.reason}."
+    text += f", 95 % interval {points(found.low)} to {points(found.high)}. "
+    if found.low <= 0 <= found.high:
+        text += "It includes 0: this run does not tell the two apart."
+    else:
+        text += "It does not include 0."
+    if len(by_seed) == 1:
+        text += " One seed only: the chance of the training itself is not in the interval."
+    return text
 
 
 def claims(result: dict) -> str:

@@ -46,14 +46,3 @@ def interval(found: dict) -> str | None:
 def points(difference: float) -> str:
     """Return a difference of two shares in percentage points, with its sign."""
     return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-def overlap(one: dict, other: dict) -> str:
-    """Say whether two metrics' intervals overlap; nothing where one is missing."""
-    bounds = [*(one.get("ci95") or (None, None)), *(other.get("ci95") or (None, None))]
-    if any(absent(bound) for bound in bounds):
-        return ""
-    low, high, other_low, other_high = bounds
-    if low <= other_high and other_low <= high:
-        return "The intervals overlap: this run alone does not tell the two apart."
-    return "The intervals do not overlap."

@@ -3,12 +3,14 @@
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv, write_csv
 from affectkeras.report import write_report
 from affectkeras.report_tables import differences
+from affectkeras.run_data import read_run
 from affectkeras.wording import percent, seconds
 from tests.synthetic_run import change_result, read_result, write_synthetic_run
 
@@ -172,18 +174,39 @@ def test_the_removal_log_counts_by_class_and_lists_the_highest_loss_first(run, m
     assert re.findall(r"face-\d+", text) == order
 
 
-def test_arms_are_compared_seed_by_seed_and_overlap_is_said():
-    def arm(per_seed, ci95):
-        accuracy = {"mean": sum(per_seed) / 2, "per_seed": per_seed, "ci95": ci95}
-        return {"test": {"accuracy": accuracy}}
+def write_predictions(run, right):
+    """Write test predictions from (arm, seed, group) → the rows' right (1) or wrong (0)."""
+    rows = [
+        {"arm": arm, "seed": seed, "fold": 0, "split": "test", "example_id": f"{group}/{i}",
+         "group": group, "expression": "Sad", "predicted": "Sad" if one else "Fear"}
+        for (arm, seed, group), answers in right.items()
+        for i, one in enumerate(answers)
+    ]  # fmt: skip
+    write_csv(run / "predictions.csv", pd.DataFrame(rows))
 
-    near = {"none": arm([0.5, 0.5], [0.4, 0.6]), "bdr": arm([0.54, 0.48], [0.42, 0.61])}
-    assert differences(near) == [
-        "bdr against none: +1.0 points of accuracy, seed by seed +4.0, \N{MINUS SIGN}2.0. "
-        "The intervals overlap: this run alone does not tell the two apart."
+
+def test_arms_are_compared_row_by_row_and_seed_by_seed(run):
+    right = {("none", seed, group): [0, 1] for seed in (0, 1) for group in "abcd"}
+    right |= {("bdr", 0, group): [1, 1] for group in "abcd"}
+    right |= {("bdr", 1, group): [0, 1] for group in "abcd"}
+    write_predictions(run, right)
+    assert differences(read_run(run)) == [
+        "bdr against none on the same test rows: +25.0 points of accuracy (seed by seed +50.0, "
+        "+0.0), 95 % interval +25.0 to +25.0. It does not include 0."
     ]
-    far = {"none": arm([0.1, 0.1], [0.05, 0.15]), "bdr": arm([0.5, 0.5], [0.4, 0.6])}
-    assert differences(far)[0].endswith("The intervals do not overlap.")
+
+
+def test_a_difference_whose_interval_includes_zero_is_called_so(run):
+    right = {("none", 0, group): [0, 1] for group in "abcd"}
+    right |= {("bdr", 0, "a"): [1, 1], ("bdr", 0, "b"): [0, 0]}
+    right |= {("bdr", 0, "c"): [0, 1], ("bdr", 0, "d"): [0, 1]}
+    write_predictions(run, right)
+    sentence = differences(read_run(run))[0]
+    assert ": +0.0 points of accuracy, 95 % interval \N{MINUS SIGN}" in sentence
+    assert sentence.endswith(
+        "It includes 0: this run does not tell the two apart. One seed only: the chance of the "
+        "training itself is not in the interval."
+    )
 
 
 def test_numbers_are_written_for_people():
