@@ -20,6 +20,7 @@ WITH_TENSORFLOW = (
     "affectkeras.media",
     "affectkeras.export",
     "affectkeras.predict",
+    "affectkeras.quiet",
     "affectkeras.demo",
     "affectkeras.datasets.tfds_builders",
 )
