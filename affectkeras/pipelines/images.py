@@ -1,13 +1,16 @@
 """From table rows to batches of images and targets."""
 
-import os
-
 import numpy as np
 import tensorflow as tf
 
 from affectkeras.datasets.table import ExampleTable
 from affectkeras.pipelines.augmentation import Augmentation, augment_batch
-from affectkeras.pipelines.pixel_store import MEMORY_LIMIT, PixelStore, pipeline_options
+from affectkeras.pipelines.pixel_store import (
+    MEMORY_LIMIT,
+    PixelStore,
+    pipeline_options,
+    usable_cores,
+)
 from affectkeras.pipelines.sampler import RowSampler
 
 PREFETCHED_BATCHES = 4
@@ -98,7 +101,7 @@ class ImagePipeline:
         if self._store.holds:
             return dataset.batch(batch_size).map(lambda rows: (epoch, rows, rows))
         dataset = dataset.map(
-            lambda row: (row, self._store.decode(row)), num_parallel_calls=os.cpu_count()
+            lambda row: (row, self._store.decode(row)), num_parallel_calls=usable_cores()
         )
         return dataset.batch(batch_size).map(lambda rows, pixels: (epoch, rows, pixels))
 
@@ -119,7 +122,7 @@ class ImagePipeline:
                 return pixels
             return augment_batch(pixels, augmentation, seed=self.seed, epoch=epoch, rows=rows)
 
-        batches = sources.map(finish, num_parallel_calls=os.cpu_count())
+        batches = sources.map(finish, num_parallel_calls=usable_cores())
         batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
         return batches.prefetch(PREFETCHED_BATCHES).with_options(pipeline_options())
 

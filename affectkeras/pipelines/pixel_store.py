@@ -60,14 +60,14 @@ class PixelStore:
         missing = rows[~self._is_held[rows]]
         if not self.holds or not len(missing):
             return
-        decoded = tf.data.Dataset.from_tensor_slices(missing)
-        decoded = decoded.map(
-            lambda row: (row, self.decode(row)), num_parallel_calls=os.cpu_count()
+        decoded = (
+            tf.data.Dataset.from_tensor_slices(missing)
+            .map(lambda row: (row, self.decode(row)), num_parallel_calls=usable_cores())
+            .batch(32)
+            .with_options(pipeline_options())
         )
-        for batch_rows, batch in (
-            decoded.batch(32).with_options(pipeline_options()).as_numpy_iterator()
-        ):
-            self._held[batch_rows] = batch
+        for batch_rows, pixels in decoded.as_numpy_iterator():
+            self._held[batch_rows] = pixels
         self._is_held[missing] = True
 
     def read(self, rows: np.ndarray) -> np.ndarray:
@@ -96,8 +96,15 @@ def pipeline_options() -> tf.data.Options:
     options.deterministic = True
     # Images are worked on side by side; splitting one image's work as well only adds waiting.
     options.threading.max_intra_op_parallelism = 1
-    options.threading.private_threadpool_size = os.cpu_count() or 1
+    options.threading.private_threadpool_size = usable_cores()
     return options
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use, which a cluster sets below what there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _encode_paths(payload: FilePayload) -> tf.Tensor:
