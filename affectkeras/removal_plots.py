@@ -111,10 +111,13 @@ def draw_removed_faces(run: RunData) -> Figure | None:
     if not shown:
         return None
     rows = math.ceil(len(shown) / _COLUMNS)
-    figure = Figure(figsize=(1.5 * _COLUMNS, 2.05 * rows + 0.4))
+    # Placed by hand: a layout that makes room for the captions would shrink the faces instead.
+    height = 2.1 * rows + 0.4
+    figure = Figure(figsize=(1.55 * _COLUMNS, height), layout="none")
+    figure.subplots_adjust(0.01, 0.42 / height, 0.99, 1 - 0.65 / height, 0.06, 0.42)
     figure.suptitle(
         f"Removed by {arm}: {len(shown)} of {len(faces)}, the highest losses first",
-        **{"fontsize": 11, "fontweight": "bold"},
+        **{"fontsize": 11, "fontweight": "bold", "y": 1 - 0.1 / height, "va": "top"},
     )
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     seeds = run.scores["seed"].nunique() if run.scores is not None else 1
@@ -132,7 +135,7 @@ def draw_removed_faces(run: RunData) -> Figure | None:
         below = _short(face.example_id)
         if seeds > 1:
             below += f"\nremoved with {face.seeds} of {seeds} seeds"
-        axes.text(0.5, -0.03, below, fontsize=6.5, color=INK, ha="center",
+        axes.text(0.5, -0.03, below, fontsize=5.5, color=INK, ha="center",
                   va="top", transform=axes.transAxes)  # fmt: skip
     return figure
 
@@ -163,6 +166,9 @@ def _picture(run: RunData, face) -> np.ndarray | None:
 
 
 def _short(example_id: str) -> str:
-    """Return the file's name, its middle left out where it is long."""
-    name = example_id.rsplit("/", 1)[-1]
-    return name if len(name) <= 30 else f"{name[:14]}…{name[-15:]}"
+    """Return the file's name on at most two lines of 24 letters, its start left out if longer."""
+    name = example_id.rsplit("/", 1)[-1].rsplit(".", 1)[0][-48:]
+    if len(name) <= 24:
+        return name
+    cut = max(name.find("_", len(name) - 24), len(name) - 24)
+    return f"{name[:cut]}\n{name[cut:].lstrip('_')}"
