@@ -34,6 +34,7 @@ class ImagePipeline:
             bytes; 0 decodes them anew each time.
 
     Attributes:
+        table: the examples.
         targets: the distributions over classes of all table rows, float32 `(rows, classes)`.
 
     Raises:
@@ -51,6 +52,7 @@ class ImagePipeline:
         seed: int,
         memory_limit: int = MEMORY_LIMIT,
     ):
+        self.table = table
         self.image_size = tuple(image_size)
         self.batch_size = int(batch_size)
         self.augmentation = augmentation
