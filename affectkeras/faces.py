@@ -42,7 +42,7 @@ def load_faces(
             )
         from affectkeras.datasets.sample import sample_sfew
 
-        data_dir = sample_sfew(quick=True)
+        data_dir = sample_sfew()
     options = {
         "ferplus": {"label_mode": label_mode},
         "image_folder": {"group_pattern": group_pattern},

@@ -38,7 +38,13 @@ def start_tensorflow() -> None:
     """Import TensorFlow and look for its devices quietly, and make its operations repeatable.
 
     Afterwards the same seed gives the same figures on the same machine.
+
+    oneDNN is switched on: TensorFlow leaves it off on processors without AVX-512, where its own
+    convolutions then run a separate matrix product for every image. Measured on two AVX2 cores, a
+    training step of ResNet50 at 48×48 took 140 ms of processor time an image without it and 44 with
+    it, of MobileNet 0.25 at 96×96 5.8 and 3.7.
     """
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with quiet_start():
         import tensorflow as tf
 

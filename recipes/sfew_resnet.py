@@ -68,9 +68,9 @@ class Config:
 QUICK = {
     "image_size": 48,
     "batch_size": 16,
-    "epochs": 10,
+    "epochs": 8,
     "learning_rate": 1e-3,
-    "train_rows": 300,
+    "train_rows": 400,
     "seeds": (0,),
 }
 

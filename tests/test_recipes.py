@@ -52,6 +52,7 @@ def write_faces(folder: Path, per_class: int = 12) -> Path:
         for number in range(per_class):
             pixels = generator.normal(level, 40, (40, 40, 3)).clip(0, 255).astype(np.uint8)
             cv2.imwrite(str(folder / label / f"person{number % 6}_{number}.png"), pixels)
+    (folder / "sad" / "person1_damaged.png").write_bytes(b"\x89PNG\r\n")
     return folder
 
 
@@ -100,6 +101,8 @@ def test_the_same_seed_gives_the_same_figures_twice_and_arms_share_their_first_e
     first, second = (
         json.loads((tmp_path / name / "result.json").read_text()) for name in ("first", "second")
     )
+    assert first["dataset"]["rejected"] == 1
+    assert sum(first["dataset"]["examples"].values()) == 36
     assert first["arms"] == second["arms"]
     assert first["metrics"] == second["metrics"]
     # An arm trained alone, from its first epoch, reaches what it reaches from the shared ones.

@@ -206,7 +206,7 @@ def test_the_cached_copy_is_drawn_once_and_left_whole(tmp_path, monkeypatch):
         (folder / "Train").mkdir(parents=True)
 
     monkeypatch.setattr(sfew_layout, "write_sample_sfew", write)
-    first, second = sample_sfew(quick=True, seed=1), sample_sfew(quick=True, seed=1)
+    first, second = sample_sfew(seed=1), sample_sfew(seed=1)
     assert first == second
     assert (first / "Train").is_dir()
     assert len(drawn) == 1
@@ -223,5 +223,5 @@ def test_an_interrupted_drawing_leaves_no_folder_behind(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sfew_layout, "write_sample_sfew", stop)
     with pytest.raises(KeyboardInterrupt):
-        sample_sfew(quick=True)
+        sample_sfew()
     assert not [path for path in (tmp_path / "sample").iterdir() if path.is_dir()]

@@ -198,7 +198,7 @@ def draw_scene(random: np.random.Generator) -> Scene:
         backdrop=shades,
         clothes=mix(tuple(random.uniform(15, 225, 3).tolist()), (110, 110, 115), 0.35),
         light=tuple(float(value) for value in light),
-        contrast=random.uniform(0.25, 0.75),
+        contrast=random.uniform(0.2, 0.6),
         warmth=random.normal(0, 0.045),
         exposure=float(np.clip(random.normal(118, 20), 78, 165)),
         blur=random.uniform(0, 0.9),
@@ -210,7 +210,7 @@ def draw_scene(random: np.random.Generator) -> Scene:
 def draw_shot(random: np.random.Generator) -> Shot:
     """Return how the head happens to be in one frame."""
     return Shot(
-        yaw=float(np.clip(random.normal(0, 0.13), -0.35, 0.35)),
+        yaw=float(np.clip(random.normal(0, 0.09), -0.3, 0.3)),
         pitch=float(np.clip(random.normal(0, 0.05), -0.12, 0.12)),
         roll=float(np.clip(random.normal(0, 0.05), -0.14, 0.14)),
         zoom=random.uniform(0.95, 1.05),
@@ -225,7 +225,7 @@ def draw_shot(random: np.random.Generator) -> Shot:
 
 
 def draw_expression(
-    class_name: str, random: np.random.Generator, intensity: float, variation: float = 0.07
+    class_name: str, random: np.random.Generator, intensity: float, variation: float = 0.05
 ) -> Expression:
     """Return an expression of a class.
 
@@ -235,7 +235,7 @@ def draw_expression(
         intensity: 0 = nothing shows, 1 = as in the prototype.
         variation: standard deviation of every action unit around the prototype.
 
-    About one face in five is caught speaking, whatever the class: an open mouth alone says little.
+    About one face in ten is caught speaking, whatever the class: an open mouth alone says little.
     """
     prototypes = PROTOTYPES[class_name]
     prototype = dataclasses.asdict(prototypes[random.integers(len(prototypes))])
@@ -244,7 +244,7 @@ def draw_expression(
         name: float(np.clip(value * intensity + noise[i], 0, 1.25))
         for i, (name, value) in enumerate(prototype.items())
     }
-    if random.random() < 0.2:
+    if random.random() < 0.1:
         units["jaw_drop"] += random.uniform(0.05, 0.25)
         units["lips_part"] += random.uniform(0.3, 0.6)
     return Expression(**units)

@@ -18,7 +18,7 @@ from affectkeras.datasets.sample import sfew_plan
 from affectkeras.datasets.sample.faces import render_face
 from affectkeras.datasets.sample.sfew_plan import PlannedFace
 
-VERSION = 2  # raise it when the drawn pictures change: cached copies of older ones are left alone
+VERSION = 3  # raise it when the drawn pictures change: cached copies of older ones are left alone
 TRUTH_FILE = "sample_truth.csv"
 
 _FOLDERS = {
@@ -33,22 +33,19 @@ _MOVIES = {
 }
 
 
-def sample_sfew(quick: bool = False, *, seed: int = 0, progress: bool = True) -> Path:
+def sample_sfew(*, seed: int = 0, progress: bool = True) -> Path:
     """Return a folder of sample faces in SFEW's raw layout, drawn at the first call.
 
     Args:
-        quick: 560 training and 320 validation faces instead of SFEW's own 891 and 431.
         seed: another seed draws other people, movies and scenes.
         progress: whether to show a progress bar while drawing.
     """
-    size = "quick" if quick else "full"
-    counts = {"train": 560, "validation": 320, "test": 24} if quick else {}
-    folder = cache_dir("sample") / f"sfew-{size}-seed{seed}-v{VERSION}"
+    folder = cache_dir("sample") / f"sfew-seed{seed}-v{VERSION}"
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
             unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
             try:
-                write_sample_sfew(unfinished, seed=seed, progress=progress, **counts)
+                write_sample_sfew(unfinished, seed=seed, progress=progress)
                 os.replace(unfinished, folder)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
@@ -94,8 +91,8 @@ def write_sample_sfew(
     # Drawing is mostly OpenCV, which lets other threads run; every face has its own seed.
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         drawn = pool.map(lambda file: _write_face(folder / file[0], file[1]), files)
-        bar = tqdm(drawn, "Drawing sample faces", len(files), disable=not progress, unit="face")
-        for _ in bar:
+        hidden = None if progress else True  # None: shown on a terminal only
+        for _ in tqdm(drawn, "Drawing sample faces", len(files), disable=hidden, unit="face"):
             pass
     _write_truth(folder / TRUTH_FILE, files)
     _write_damaged(folder, [path for path, _ in files if path.startswith("Train/")], damaged)

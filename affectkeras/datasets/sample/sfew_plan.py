@@ -137,7 +137,7 @@ def _plan_clip(random, movie, who, classes) -> list[PlannedFace]:
     faces = []
     for shown, frame in zip(classes, frames, strict=True):
         ambiguous = bool(random.random() < _AMBIGUOUS_SHARE)
-        intensity = random.uniform(0.05, 0.3) if ambiguous else random.uniform(0.65, 1.15)
+        intensity = random.uniform(0.05, 0.3) if ambiguous else random.uniform(0.85, 1.2)
         what = draw_expression(shown, random, intensity)
         if ambiguous:
             other = draw_expression(str(random.choice(CLASS_NAMES)), random, 0.5)
