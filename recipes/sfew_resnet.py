@@ -67,10 +67,12 @@ class Config:
 
 QUICK = {
     "image_size": 48,
-    "batch_size": 16,
-    "epochs": 8,
+    "dropout": (0.2, 0.2),
+    "augmentation": "light",
+    "epochs": 7,
+    "batch_size": 32,
     "learning_rate": 1e-3,
-    "train_rows": 400,
+    "train_rows": 700,
     "seeds": (0,),
 }
 

@@ -60,7 +60,7 @@ def build_backbone_classifier(
 
     network = build_backbone(backbone, image_size, weights)
     if str(weights) == "none":
-        _follow_batches_sooner(network)
+        _ease_start_from_nothing(network)
     preprocessing = build_preprocessing(backbone, image_size)
     head = build_head(network.output_shape[-1], count, dropout=dropout, hidden=hidden)
 
@@ -69,16 +69,19 @@ def build_backbone_classifier(
     return keras.Model(images, head(network(pixels)), name=f"{backbone.name}_classifier")
 
 
-def _follow_batches_sooner(network: keras.Model) -> None:
-    """Let BatchNormalization's running statistics follow the batches ten times as fast.
+def _ease_start_from_nothing(network: keras.Model) -> None:
+    """Set the BatchNormalization layers of a network without pretraining for a short training.
 
-    Where training starts from nothing the statistics do so too, and Keras's momentum of 0.99 needs
-    hundreds of steps until a network can be used outside training. 0.9 is what the paper's
-    framework, PyTorch, has.
+    Their running statistics follow the batches ten times as fast: Keras's momentum of 0.99 needs
+    hundreds of steps until a network that starts from nothing can be used outside training; 0.9 is
+    what the paper's framework, PyTorch, has. The last one of every residual branch of a ResNet
+    starts at zero, so that the network begins as a shallow one (Goyal et al. 2017, section 5.1).
     """
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9
+            if layer.name.endswith("_3_bn"):
+                layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
 
 
 def build_head(
