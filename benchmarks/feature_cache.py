@@ -57,11 +57,14 @@ def load(config: Config):
         weights = str(Path(real) / "weights" / WEIGHTS)
     elif config.weights is None and config.quick:
         weights = "none"
-    drawn = []
+    chosen = np.zeros(len(table), bool)
     for split, count in (("train", config.train_rows), ("validation", config.validation_rows)):
         rows = np.flatnonzero(table.frame["split"] == split)
-        drawn.append(np.random.default_rng(0).permutation(rows)[:count])
-    return table, *drawn, weights
+        chosen[np.random.default_rng(0).permutation(rows)[:count]] = True
+    # A table of these rows alone: the pipeline then holds their decoded pixels for the peer.
+    table = table.keep(chosen, "not drawn for the benchmark")
+    splits = table.frame["split"].to_numpy()
+    return table, np.flatnonzero(splits == "train"), np.flatnonzero(splits != "train"), weights
 
 
 def make_runs(config: Config, folder: Path):

@@ -1,5 +1,6 @@
 """A pretrained backbone under the small head of the SFEW paper."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def _ease_start_from_nothing(network: keras.Model) -> None:
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9
-            if layer.name.endswith("_3_bn"):
+            if re.fullmatch(r"conv\d_block\d+_3_bn", layer.name):
                 layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
 
 

@@ -141,3 +141,14 @@ def test_unknown_backbone_is_refused():
         UserError, match="There is no backbone 'vgg61'. Did you mean vgg19 or vgg16"
     ):
         build_backbone_classifier("vgg61", 3)
+
+
+def test_only_a_resnet_from_nothing_starts_with_every_residual_branch_at_zero():
+    def zeroed(name):
+        layers = backbone_of(build_backbone_classifier(name, 3, 32, "none")).layers
+        found = [each for each in layers if isinstance(each, keras.layers.BatchNormalization)]
+        assert {each.momentum for each in found} == {0.9}
+        return sum(not np.any(keras.ops.convert_to_numpy(each.gamma)) for each in found)
+
+    assert zeroed("resnet50") == 3 + 4 + 6 + 3
+    assert zeroed("mobilenet_0.25") == 0
