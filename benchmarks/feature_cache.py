@@ -31,7 +31,7 @@ WEIGHTS = "mobilenet_2_5_224_tf_no_top.h5"
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    train_rows: int = 2000  # drawn once, the same for everybody
+    train_rows: int = 1500  # drawn once, the same for everybody
     validation_rows: int = 1000
     image_size: int = 224  # pixels, height and width: what the weights were trained at
     batch_size: int = 64
