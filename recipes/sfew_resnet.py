@@ -82,6 +82,8 @@ def settle(config: Config) -> Config:
     from affectkeras.transfer.weight_files import WeightsUnreachable
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
+    if config.data_dir is not None and not config.data_dir.exists():
+        raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the data's folder.")
     if "random" in config.removal and "bdr" not in config.removal:
         raise UserError("--removal random removes as many rows as bdr does: name bdr as well.")
     changes = {"removal": tuple(arm for arm in ARMS if arm in config.removal)}

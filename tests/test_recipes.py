@@ -174,7 +174,7 @@ def test_a_mistake_is_told_in_one_sentence_and_ends_with_status_2(faces):
     ("settings", "message"),
     [
         ({"dataset": "ferplus"}, "--data-dir"),
-        ({"data_dir": Path("nowhere")}, "nowhere"),
+        ({"data_dir": Path("nowhere")}, "--data-dir nowhere"),
         ({"backbone": "resnet5"}, "There is no backbone"),
         ({"weights": "none.h5"}, "expected a weights file"),
         ({"resume": Path("nowhere")}, "there is no folder"),
