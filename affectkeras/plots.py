@@ -55,6 +55,7 @@ def draw_accuracy(run: RunData) -> Figure | None:
         return None
     figure = Figure(figsize=(7.5, 1.7 + 0.62 * len(found)))
     axes = figure.subplots()
+    claims = [one for one in run.result.get("claims") or [] if _can_be_drawn(one)]
     for row, (arm, one) in enumerate(found.items()):
         color = arm_color(arm, run.arms)
         low, high = one.get("ci95") or (None, None)
@@ -64,8 +65,8 @@ def draw_accuracy(run: RunData) -> Figure | None:
         axes.plot(seeds, [row + 0.2] * len(seeds), ".", color=color, markersize=6, alpha=0.6)
         axes.plot(one["mean"], row, "o", color=color, markersize=10, markeredgecolor="white")
         axes.text(one["mean"], row - 0.2, f"{one['mean']:.1%}", ha="center", va="bottom")
-        for claim in run.result.get("claims") or []:
-            if _is_claim_of(claim, arm):
+        for claim in claims:
+            if claim["arm"] == arm:
                 axes.plot(claim["published"], row, "D", color="none", markeredgecolor=INK)
     majority = ((run.result.get("baselines") or {}).get("majority") or {}).get("accuracy")
     if majority is not None:
@@ -77,13 +78,16 @@ def draw_accuracy(run: RunData) -> Figure | None:
     axes.set_ylim(len(found) - 0.4, -1.0)
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set_xlabel("accuracy on the test part   ● mean   — 95 % interval   · seeds   ◇ published")
+    key = "accuracy on the test part   ● mean   — 95 % interval   · seeds"
+    axes.set_xlabel(key + ("   ◇ published" if claims else ""))
     return figure
 
 
-def _is_claim_of(claim: dict, arm: str) -> bool:
+def _can_be_drawn(claim: dict) -> bool:
+    """Whether a published figure may stand beside ours: drawn side by side they are compared."""
     return (
-        claim.get("arm") == arm
+        claim.get("comparable", False)
+        and claim.get("arm") is not None
         and claim.get("published") is not None
         and claim.get("metric", "accuracy") == "accuracy"
         and claim.get("split", "test") == "test"
