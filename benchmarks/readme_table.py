@@ -27,7 +27,8 @@ KEPT_OF_MACHINE = (
     *("machine", "cpus", "accelerator"),
 )
 RESULT_HEADER = (
-    *("Recipe, data", "Arm", "Protocol", "Rows (groups)", "Accuracy", "95 % interval"),
+    *("Recipe, data", "Model", "Arm", "Protocol", "Trained on", "Tested on (groups)"),
+    *("Accuracy", "95 % interval"),
     *("Macro F1", "Majority", "Seeds", "Machine", "Training"),
 )
 BENCHMARK_HEADER = ("Benchmark", "Case", "Ours", "Peer", "Ratio", "Bar", "Met", "Machine")
@@ -141,8 +142,10 @@ def _result_row(result: dict, arm: str, found: dict) -> list[str]:
     seconds = result["timing"].get("train_s")
     return [
         f"{result['recipe']}, {data}",
+        result["served"].removesuffix(f"-{result['served_arm']}"),
         arm,
         result["protocol"]["name"],
+        str(dataset.get("examples", {}).get("train", NONE)),
         f"{found['n']} ({found['groups']})",
         _spread(accuracy),
         _interval(accuracy["ci95"]),

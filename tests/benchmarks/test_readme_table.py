@@ -14,7 +14,12 @@ def result_of(**changes):
         "status": "complete",
         "recipe": "sfew_resnet",
         "command": ["sfew_resnet", "--data-dir", "/home/somebody/SFEW", "--run-dir=/tmp/x"],
-        "dataset": {"name": "sfew", "sample": False, "quick": False},
+        "dataset": {
+            "name": "sfew",
+            "sample": False,
+            "quick": False,
+            "examples": {"train": 891, "validation": 215, "test": 216},
+        },
         "protocol": {"name": "grouped", "description": ""},
         "seeds": [0, 1],
         "served": "resnet50-bdr",
@@ -33,7 +38,7 @@ def result_of(**changes):
 
 
 ROW = (
-    "| sfew_resnet, sfew | bdr | grouped | 216 (31) | 42.1 ± 2.1 | 35.0 to 49.0 | 42.1 ± 2.1 "
+    "| sfew_resnet, sfew | resnet50 | bdr | grouped | 891 | 216 (31) | 42.1 ± 2.1 | 35.0 to 49.0 | 42.1 ± 2.1 "
     "| 19.4 | 2 | 2 CPU cores | 10 min |"
 )
 README = (
@@ -57,7 +62,7 @@ def test_a_kept_run_appears_in_the_readme_between_the_markers(tmp_path):
     text = readme.read_text()
     assert ROW in text
     assert "old" not in text
-    assert text.startswith("# Title\n<!-- results:begin -->\n| Recipe, data | Arm |")
+    assert text.startswith("# Title\n<!-- results:begin -->\n| Recipe, data | Model | Arm |")
     assert "<!-- results:end -->\nbetween\n<!-- benchmarks:begin -->\nNo figures yet." in text
     assert text.endswith("<!-- benchmarks:end -->\nafter\n")
 
@@ -89,8 +94,8 @@ def test_sample_and_quick_runs_are_marked_and_missing_figures_are_dashes():
         environment={"accelerator": "NVIDIA H100"},
     )
     assert readme_table.result_table([result]).splitlines()[-1] == (
-        "| sfew_resnet, sfew (sample, quick) | none | grouped | 9 (1) | 50.0 | – | 50.0 | 19.4 "
-        "| 1 | NVIDIA H100 | – |"
+        "| sfew_resnet, sfew (sample, quick) | resnet50 | none | grouped | – | 9 (1) | 50.0 | – "
+        "| 50.0 | 19.4 | 1 | NVIDIA H100 | – |"
     )
 
 
