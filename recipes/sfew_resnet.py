@@ -72,7 +72,7 @@ QUICK = {
     "epochs": 7,
     "batch_size": 32,
     "learning_rate": 1e-3,
-    "train_rows": 600,
+    "train_rows": 700,
     "seeds": (0,),
 }
 
