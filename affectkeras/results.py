@@ -1,6 +1,8 @@
 """What a run found: every figure is computed from its predictions, none is kept from training."""
 
 import dataclasses
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -119,7 +121,8 @@ def print_result(result: dict, run: Path) -> None:
     for banner in result["banners"]:
         print(f"*** {banner}")
     print(f"\nReport:  {Path(run) / 'report.html'}")
-    print(f"Predict: python -m affectkeras predict {run} FILE_OR_FOLDER")
+    python = os.path.relpath(sys.executable)
+    print(f"Predict: {python} -m affectkeras predict {run} FILE_OR_FOLDER")
 
 
 def majority_baseline(train_labels: np.ndarray, test_labels: np.ndarray, class_names) -> dict:

@@ -82,6 +82,12 @@ def settle(config: Config) -> Config:
     from affectkeras.transfer.weight_files import WeightsUnreachable
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
+    for name in ("epochs", "batch_size", "image_size", "learning_rate", "removal", "seeds"):
+        if not getattr(config, name) or (
+            name not in ("removal", "seeds") and getattr(config, name) < 0
+        ):
+            option = "--" + name.replace("_", "-")
+            raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
     if config.data_dir is not None and not config.data_dir.exists():
         raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the data's folder.")
     if "random" in config.removal and "bdr" not in config.removal:
@@ -90,6 +96,13 @@ def settle(config: Config) -> Config:
     if config.quick or config.data_dir is None:
         unset = [name for name in QUICK if getattr(config, name) == getattr(Config, name)]
         changes |= {"quick": True} | {name: QUICK[name] for name in unset}
+    config = dataclasses.replace(config, **changes)
+    if {"bdr", "random"} & set(config.removal) and config.epochs <= REMOVAL_EPOCH:
+        raise UserError(
+            f"--removal removes rows at the end of epoch {REMOVAL_EPOCH}: --epochs must be above "
+            f"that. Received: {config.epochs}. Give more epochs, or --removal none."
+        )
+    changes = {}
     try:
         weights_path(find_backbone(config.backbone), config.weights, (config.image_size,) * 2)
     except WeightsUnreachable:
@@ -276,21 +289,24 @@ def main(config: Config) -> dict:
     if config.resume is not None:
         run, config = config.resume, runs.restore_config(Config, runs.open_run(config.resume))
     else:
-        config = settle(config)
-        run = runs.create_run("sfew_resnet", config, config.run_dir)
+        run, config = None, settle(config)
     for text in banners(config):
         print(f"*** {text}")
+    began = time.perf_counter()
+    table = load_faces(
+        config.dataset,
+        config.data_dir,
+        label_mode=config.label_mode,
+        group_pattern=config.group_pattern,
+        max_rejected=config.max_rejected,
+    )
+    split, findings = divide_faces(table, config.protocol, train_rows=config.train_rows)
+    prepare_s = time.perf_counter() - began
+    print(f"{table.read} examples read = {len(table)} usable + {len(table.rejected)} rejected")
+    print(split.description)
+    # Made only now, so that a start that was refused leaves no folder behind.
+    run = run or runs.create_run("sfew_resnet", config, config.run_dir)
     with runs.lock_run(run):
-        began = time.perf_counter()
-        table = load_faces(
-            config.dataset,
-            config.data_dir,
-            label_mode=config.label_mode,
-            group_pattern=config.group_pattern,
-            max_rejected=config.max_rejected,
-        )
-        split, findings = divide_faces(table, config.protocol, train_rows=config.train_rows)
-        prepare_s = time.perf_counter() - began
         for seed in config.seeds:
             for arm in config.removal:
                 run_fold(config, table, split, seed, arm, run)

@@ -159,7 +159,7 @@ class ExampleTable:
             first = damaged.iloc[0]
             raise UserError(
                 f"{self.name}: {len(damaged)} of {self.read} files cannot be used, more than the "
-                f"allowed {allowed:.0%}. The first: {first['path']}: {first['reason']}. Mend the "
+                f"allowed {allowed:.1%}. The first: {first['path']}: {first['reason']}. Mend the "
                 f"files (python -m affectkeras doctor {self.name} DIR lists them all), or allow "
                 "more with --max-rejected."
             )
