@@ -38,7 +38,7 @@ class Backbone:
         weights_sizes: the square image sizes with an ImageNet file of their own.
         arguments: further arguments of the constructor.
         deviation_as_variance: whether the ImageNet file keeps standard deviations where Keras's
-            `Normalization` layer expects variances (EfficientNet, tensorflow issue 49930).
+            `Normalization` layer expects variances (EfficientNet).
     """
 
     name: str
