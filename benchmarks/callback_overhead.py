@@ -36,6 +36,7 @@ def make_epochs(config: Config, folder: Path):
     from affectkeras.callbacks.bimodal_distribution_removal import BimodalDistributionRemoval
     from affectkeras.callbacks.training_loop import fit_epochs
     from affectkeras.callbacks.training_state import TrainingState
+    from affectkeras.pipelines.pixel_store import pipeline_options, usable_cores
     from affectkeras.pipelines.sampler import RowSampler
 
     generator = np.random.default_rng(0)
@@ -71,7 +72,7 @@ def make_epochs(config: Config, folder: Path):
                 tf.numpy_function(sampler.order, [epoch], tf.int64)
             ).batch(config.batch_size)
         )
-        return orders.map(load, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
+        return orders.map(load, num_parallel_calls=usable_cores()).prefetch(2).with_options(pipeline_options())
 
     removal = BimodalDistributionRemoval(
         sampler, _no_scores, labels, start_epoch=10**6, score_every_epoch=False

@@ -15,6 +15,7 @@ from affectkeras.cache import cache_dir
 from affectkeras.datasets.table import ExampleTable, FilePayload
 from affectkeras.models.backbone_classifier import features_of
 from affectkeras.pipelines.images import ImagePipeline
+from affectkeras.pipelines.pixel_store import pipeline_options
 from affectkeras.pipelines.sampler import RowSampler
 from affectkeras.transfer.feature_cache import FeatureCache, FeatureViews, digest_arrays
 from affectkeras.transfer.model_digest import describe_model
@@ -81,9 +82,8 @@ class CachedFeatures:
 
         dataset = tf.data.Dataset.range(first_epoch, last_epoch).flat_map(batches_of)
         steps = (last_epoch - first_epoch) * sampler.steps
-        return dataset.apply(tf.data.experimental.assert_cardinality(steps)).prefetch(
-            GATHERED_BATCHES
-        )
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
+        return dataset.prefetch(GATHERED_BATCHES).with_options(pipeline_options())
 
     def clean(self, rows, batch_size: int = CLEAN_ROWS) -> tf.data.Dataset:
         """Return `(features, targets)` of the rows in the given order, without augmentation."""
@@ -95,7 +95,8 @@ class CachedFeatures:
             return features.gather(rows, None), self.targets[rows]
 
         dataset = tf.data.Dataset.from_tensor_slices(rows).batch(batch_size)
-        return dataset.map(lambda rows: self._fetch(fetch, rows)).prefetch(2)
+        dataset = dataset.map(lambda rows: self._fetch(fetch, rows)).prefetch(2)
+        return dataset.with_options(pipeline_options())
 
     def _fetch(self, fetch, *arguments) -> tuple[tf.Tensor, tf.Tensor]:
         found, targets = tf.numpy_function(fetch, arguments, [tf.float32, tf.float32])
