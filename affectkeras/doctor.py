@@ -90,10 +90,11 @@ def examine(
     for target in table.targets:
         if target.kind == "class":
             _report_counts(report, table, target, paper)
-    _report_groups(report, table)
+    _report_groups(report, table, takes_pattern="group_pattern" in known)
     _report_rejected(report, table)
     _report_identical(report, table, progress)
-    _report_same_names(report, table)
+    if name != "image_folder":  # one's own files may be numbered alike in every folder
+        _report_same_names(report, table)
     _report_sum(report, table)
     return report
 
@@ -163,12 +164,12 @@ def _count(table: ExampleTable, target: Target, split: str) -> np.ndarray:
     return np.bincount(values, minlength=len(target.class_names))
 
 
-def _report_groups(report: Report, table: ExampleTable) -> None:
+def _report_groups(report: Report, table: ExampleTable, takes_pattern: bool) -> None:
     if not table.groups_known:
-        report.add(
-            "Groups: unknown",
-            ["Who or what is shown is not told: grouped protocols use near-duplicates or refuse."],
-        )
+        lines = ["Who or what is shown is not told: every image counts as a group of its own."]
+        if takes_pattern:
+            lines.append("Where the path tells it, name it: --group-pattern '/([^/_]+)_[^/]*$'")
+        report.add("Groups: unknown", lines)
         return
     sides = table.frame.groupby("group")["split"].agg(lambda splits: frozenset(splits))
     lines = []

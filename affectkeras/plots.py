@@ -189,6 +189,8 @@ def draw_class_f1(run: RunData) -> Figure | None:
     for number, (arm, values) in enumerate(bars.items()):
         place = np.arange(len(names)) + (number - len(bars) / 2) * width
         axes.bar(place, values, width * 0.92, color=arm_color(arm, run.arms), label=arm)
+        for x in place[np.array(values) == 0]:  # a bar that cannot be seen looks like one left out
+            axes.text(x, 0.01, "0", color=arm_color(arm, run.arms), ha="center", fontsize=8)
     place = np.arange(len(names)) + len(bars) / 2 * width
     axes.bar(place, floor, width * 0.92, color="#c9c9c9", label="majority")
     axes.set_xticks(range(len(names)), names)

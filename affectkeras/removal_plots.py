@@ -67,6 +67,8 @@ def draw_loss_histogram(run: RunData) -> Figure | None:
         before.set_ylabel("rows")
         if arm == "bdr":
             _mark_rule(before, rows["loss"].to_numpy())
+            handles, labels = before.get_legend_handles_labels()
+            after.legend(handles, labels, loc="upper right", fontsize=9)  # no bars are left there
     return figure
 
 
@@ -92,8 +94,6 @@ def _mark_rule(axes, losses: np.ndarray) -> None:
         (upper.mean() + upper.std(), "-", "M2 + 1 SD: removed above"),
     ):
         axes.axvline(value, color=INK, linestyle=style, linewidth=1.3, label=label)
-    axes.set_ylim(top=8 * axes.get_ylim()[1])  # room for the legend above the bars
-    axes.legend(loc="upper right", fontsize=8, frameon=True, edgecolor="white", framealpha=0.9)
 
 
 def draw_removed_faces(run: RunData) -> Figure | None:

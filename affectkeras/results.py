@@ -111,11 +111,13 @@ def print_result(result: dict, run: Path) -> None:
         test = found["test"]
         spread = "" if test["accuracy"]["sd"] is None else f" ± {test['accuracy']['sd']:.3f}"
         low, high = test["accuracy"]["ci95"]
-        interval = "unknown" if low is None else f"[{low:.3f}, {high:.3f}]"
+        interval = "none" if low is None else f"[{low:.3f}, {high:.3f}]"
         print(
             f"{arm:<14}{test['accuracy']['mean']:>{15 - len(spread)}.3f}{spread}{interval:>18}"
             f"{test['macro_f1']['mean']:>10.3f}{test['n']:>7}"
         )
+        if low is None:
+            print(f"{'':<14}no interval: {test['accuracy']['ci95_reason']}")
     majority = result["baselines"]["majority"]
     print(f"{'majority':<14}{majority['accuracy']:>15.3f}{'':>18}{majority['macro_f1']:>10.3f}")
     for banner in result["banners"]:

@@ -72,7 +72,11 @@ def make_epochs(config: Config, folder: Path):
                 tf.numpy_function(sampler.order, [epoch], tf.int64)
             ).batch(config.batch_size)
         )
-        return orders.map(load, num_parallel_calls=usable_cores()).prefetch(2).with_options(pipeline_options())
+        return (
+            orders.map(load, num_parallel_calls=usable_cores())
+            .prefetch(2)
+            .with_options(pipeline_options())
+        )
 
     removal = BimodalDistributionRemoval(
         sampler, _no_scores, labels, start_epoch=10**6, score_every_epoch=False

@@ -97,7 +97,7 @@ def pipeline_options() -> tf.data.Options:
     # Images are worked on side by side; splitting one image's work as well only adds waiting.
     options.threading.max_intra_op_parallelism = 1
     options.threading.private_threadpool_size = usable_cores()
-    # TensorFlow 2.21 ends an autotuned dataset only at the next tick of its tuner, 10 ms · (2^k - 1)
+    # TensorFlow 2.21 ends an autotuned dataset only at its tuner's next tick, 10 ms · (2^k - 1)
     # after the start: up to as long again as the pass itself took. The sizes are set by hand.
     options.autotune.enabled = False
     return options

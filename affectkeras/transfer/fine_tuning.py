@@ -84,6 +84,7 @@ def fine_tune(
     steps = sampler.steps
     if branch is not None and branch.path.exists() and not state_path.exists():
         _copy_whole(branch.path, state_path)
+        print(f"epochs 1 to {branch.epochs}: as in this seed's first arm", flush=True)
     position = read_position(state_path)
     for index, stage in enumerate(stages):
         if position is not None and index < position.stage:

@@ -51,9 +51,9 @@ def imagenet_file(name: str, url: str, file: str, timeout: float) -> Path:
         reason = getattr(error, "reason", None) or error
         raise WeightsUnreachable(
             f"The ImageNet weights of {name} are not on this machine and could not be downloaded "
-            f"({reason}). Fetch {url.rsplit('/', 1)[-1]} from Keras's storage on another machine "
-            f"and put it at {target}, or give a weights file with --weights PATH, or start from "
-            "random weights with --weights none."
+            f"({reason}). Fetch {url} on another machine and put it at "
+            f"{target}, or give a weights file with --weights PATH, or start from random weights "
+            "with --weights none."
         ) from error
     return target
 

@@ -194,7 +194,7 @@ def test_a_folder_without_either_form_is_refused(tmp_path):
 @pytest.mark.skipif("AFFECTKERAS_REAL_DATA" not in os.environ, reason="needs the real data")
 def test_the_real_archives_keep_as_many_as_the_authors_rules():
     # The authors' own reader, run on these label.csv files, keeps exactly these rows. The counts
-    # usually quoted (25,060 and 3,199 by majority) come from another release of the votes: even if
+    # usually quoted (25,060 and 3,199 by majority) cannot be reached with these files: even if
     # all three faces that the numbering of this validation part skips were kept, it would be 3,194.
     folder = Path(os.environ["AFFECTKERAS_REAL_DATA"]) / "data" / "ferplus"
     votes = ferplus.read_votes(folder, progress=False)

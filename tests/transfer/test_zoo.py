@@ -259,7 +259,8 @@ def test_unreachable_weights_say_which_file_goes_where(keras_home):
     with pytest.raises(WeightsUnreachable) as caught:
         build_backbone(backbone, (96, 96), "imagenet")
     message = str(caught.value)
-    assert f"Fetch 224.h5 from Keras's storage on another machine and put it at {target}" in message
+    assert "/224.h5 on another machine and put it at" in message
+    assert str(target) in message
     assert "--weights PATH" in message
     assert "--weights none" in message
     assert not list(target.parent.iterdir())
