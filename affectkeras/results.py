@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from affectkeras.environment import environment
-from affectkeras.evaluation.intervals import Interval, bootstrap_totals
+from affectkeras.evaluation.intervals import Interval, bootstrap_seeds_and_groups
 from affectkeras.evaluation.metrics import (
     accuracy,
     accuracy_of,
@@ -70,8 +70,8 @@ def summarise(
 ) -> dict:
     """Compute all figures of a `predictions.csv`.
 
-    Intervals resample whole groups (column `group`) with all their rows and seeds. Folds of one
-    seed are pooled.
+    Intervals resample seeds and whole groups (column `group`; see `evaluation.intervals`); with one
+    seed only groups, and then say nothing of other seeds. Folds of one seed are pooled.
 
     Args:
         predictions: columns `PREDICTION_COLUMNS` and, for the cross entropy, `p_<class>` of all
@@ -256,12 +256,7 @@ def _summarise_split(rows: pd.DataFrame, class_names: list, repetitions: int, se
         "seeds": [int(one) for one in seeds],
     }
     for name, metric in METRICS.items():
-        interval = bootstrap_totals(
-            totals,
-            lambda sums, metric=metric: _mean_over_seeds(metric, sums),
-            repetitions=repetitions,
-            seed=seed,
-        )
+        interval = bootstrap_seeds_and_groups(totals, metric, repetitions=repetitions, seed=seed)
         summary[name] = _spread(metric(by_seed), interval)
     columns = [f"p_{name}" for name in class_names]
     if all(column in rows.columns for column in columns):
@@ -286,12 +281,6 @@ def _confusions(true, predicted, groups: pd.Series, seed_code, classes: int) -> 
     shape = (len(names), seed_code.max() + 1, classes, classes)
     cell = np.ravel_multi_index((group_code, seed_code, true, predicted), shape)
     return np.bincount(cell, minlength=np.prod(shape)).reshape(shape)
-
-
-def _mean_over_seeds(metric, sums: np.ndarray) -> np.ndarray:
-    """Return the metric's mean over the seeds of which a repetition drew rows."""
-    drawn = sums.sum(axis=(-2, -1)) > 0
-    return np.where(drawn, metric(sums), 0.0).sum(axis=-1) / drawn.sum(axis=-1)
 
 
 def _codes(labels: pd.Series, class_names: list) -> np.ndarray:

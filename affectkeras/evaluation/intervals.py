@@ -1,14 +1,18 @@
-"""Confidence intervals by resampling whole groups.
+"""Confidence intervals by resampling whole groups, and seeds where training was repeated.
 
 Frames of one clip, and predictions of several seeds for one row, are not independent: resampling
 single rows makes intervals too narrow. Here a group (with all its rows and seeds) is drawn or not
 (the cluster bootstrap; Davison & Hinkley 1997, section 3.8). Every metric is a function of sums
 over rows, so a repetition is one weighted sum of group totals and no row is touched twice.
+
+Another seed would have given another figure as well. `bootstrap_seeds_and_groups` therefore draws
+seeds and groups, each on its own, and takes what every drawn seed said of every drawn group (the
+pigeonhole bootstrap; Owen 2007, Annals of Applied Statistics 1(2); here with one seed fewer).
 """
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -101,26 +105,98 @@ def bootstrap_totals(
         seed: the same seed gives the same interval.
         level: the share of the resampled metrics inside.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
-    groups = len(totals)
-    if groups < 2:
-        reason = "one group only: nothing tells how another group would have come out"
-        return Interval(math.nan, math.nan, level, groups, reason)
-    flat = np.asarray(totals, dtype=float).reshape(groups, -1)
+    _check_level(level)
+    if len(totals) < 2:
+        return _no_interval(level, len(totals))
     generator = np.random.default_rng(seed)
-    at_once = max(1, DRAWS_AT_ONCE // groups)
+    found = [metric(sums) for sums in resampled_sums(totals, repetitions, generator)]
+    return _percentiles(np.concatenate(found), level, len(totals))
+
+
+def bootstrap_seeds_and_groups(
+    totals: np.ndarray,
+    metric: Callable[[np.ndarray], np.ndarray],
+    *,
+    repetitions: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """Return the percentile interval of a metric's mean over seeds, both seeds and groups drawn.
+
+    A repetition draws groups, which are the same for all its seeds, and seeds; its figure is the
+    mean of the metric over the drawn seeds that have rows of the drawn groups. With one seed only
+    groups are drawn: the interval is then `bootstrap_totals`', and says nothing of other seeds.
+
+    One seed fewer is drawn than there are, which makes the variance that seeds bring right on
+    average; drawing all of them, as Owen does, makes it too small by (seeds - 1) / seeds (Rao & Wu
+    1988, JASA 83, section 2). The noise of single cells counts more than once (Owen 2007, theorem
+    4), which errs on the safe side. Three seeds remain three seeds: in simulations the interval
+    covered 0.95 to 0.96 where seeds moved a figure no more than the choice of groups did, 0.91
+    where they moved it twice as much (without drawing seeds: 0.89 to 0.93, and 0.75).
+
+    Args:
+        totals: `(groups, seeds, …)`, counts that each group adds to the sums of each seed.
+        metric: maps sums `(repetitions, seeds, …)` to `(repetitions, seeds)`.
+        repetitions, seed, level: as in `bootstrap_totals`.
+    """
+    _check_level(level)
+    groups, seeds = np.shape(totals)[:2]
+    if groups < 2:
+        return _no_interval(level, groups)
+    generator = np.random.default_rng(seed)
     found = []
+    for sums in resampled_sums(totals, repetitions, generator):
+        weights = (sums.reshape(len(sums), seeds, -1).sum(axis=-1) > 0).astype(float)
+        if seeds > 1:
+            weights *= _draw(generator, len(sums), seeds, seeds - 1)
+        drawn = weights.sum(axis=1)
+        # Where seeds were tested on different rows, no drawn seed may have a drawn group.
+        kept = drawn > 0
+        values = np.where(weights > 0, metric(sums), 0.0)
+        found.append(((values * weights).sum(axis=1)[kept]) / drawn[kept])
+    return _percentiles(np.concatenate(found), level, groups)
+
+
+def resampled_sums(
+    totals: np.ndarray, repetitions: int, generator: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Yield sums `(some repetitions, …)` of as many drawn groups as there are, in portions.
+
+    Args:
+        totals: `(groups, …)`, what each group adds.
+        repetitions: how often, over all portions.
+        generator: draws the groups, with replacement.
+    """
+    groups = len(totals)
+    flat = np.asarray(totals, dtype=float).reshape(groups, -1)
+    at_once = max(1, DRAWS_AT_ONCE // groups)
     for start in range(0, repetitions, at_once):
         number = min(at_once, repetitions - start)
-        drawn = generator.integers(groups, size=(number, groups))
-        drawn += np.arange(number)[:, None] * groups
-        times = np.bincount(drawn.ravel(), minlength=number * groups).reshape(number, groups)
-        sums = times.astype(float) @ flat
-        found.append(metric(sums.reshape(number, *np.shape(totals)[1:])))
+        sums = _draw(generator, number, groups, groups).astype(float) @ flat
+        yield sums.reshape(number, *np.shape(totals)[1:])
+
+
+def _draw(generator: np.random.Generator, repetitions: int, units: int, number: int) -> np.ndarray:
+    """Return how often each unit is drawn, `(repetitions, units)`; a row sums to `number`."""
+    drawn = generator.integers(units, size=(repetitions, number))
+    drawn += np.arange(repetitions)[:, None] * units
+    return np.bincount(drawn.ravel(), minlength=repetitions * units).reshape(repetitions, units)
+
+
+def _percentiles(found: np.ndarray, level: float, groups: int) -> Interval:
     tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(found), [tail, 1 - tail])
+    low, high = np.quantile(found, [tail, 1 - tail])
     return Interval(float(low), float(high), level, groups)
+
+
+def _no_interval(level: float, groups: int) -> Interval:
+    reason = "one group only: nothing tells how another group would have come out"
+    return Interval(math.nan, math.nan, level, groups, reason)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"`level` must be in (0, 1). Received: level={level}")
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:

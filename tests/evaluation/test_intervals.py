@@ -4,6 +4,7 @@ import pytest
 from affectkeras.evaluation import metrics
 from affectkeras.evaluation.intervals import (
     bootstrap_interval,
+    bootstrap_seeds_and_groups,
     bootstrap_totals,
     group_confusions,
     macro_f1_interval,
@@ -107,6 +108,90 @@ def test_the_same_seed_gives_the_same_interval_whatever_the_portions(monkeypatch
 def test_one_group_has_no_interval_and_says_why():
     interval = bootstrap_interval(np.array([1, 0]), np.array(["a", "a"]))
     assert np.isnan([interval.low, interval.high]).all()
+    assert interval.reason.startswith("one group only")
+
+
+def counts_of(right, groups):
+    """Return counts `(groups, seeds, 2)` of right and wrong from `right` `(seeds, rows)`."""
+    names = np.unique(groups)
+    return np.array(
+        [[[seed[groups == name].sum(), (~seed[groups == name]).sum()] for seed in right]
+         for name in names]
+    )  # fmt: skip
+
+
+def share_right(sums):
+    return sums[..., 0] / np.maximum(sums.sum(axis=-1), 1)
+
+
+def simulated_seeds(seeds=4, groups=15, spread=0.15):
+    generator = np.random.default_rng(11)
+    code = np.repeat(np.arange(groups), generator.integers(2, 7, size=groups))
+    rates = 0.6 + spread * generator.normal(size=(seeds, 1))
+    rates = rates + 0.2 * generator.normal(size=groups)[code]
+    return generator.random(rates.shape) < rates, code
+
+
+def test_with_one_seed_seeds_and_groups_give_what_groups_give():
+    right, groups = simulated_seeds(seeds=1)
+    totals = counts_of(right, groups)
+    expected = bootstrap_totals(totals[:, 0], share_right, seed=5)
+    assert bootstrap_seeds_and_groups(totals, share_right, seed=5) == expected
+
+
+def test_drawn_seeds_agree_with_a_slow_bootstrap_of_seeds_and_groups():
+    right, groups = simulated_seeds()
+    interval = bootstrap_seeds_and_groups(counts_of(right, groups), share_right, repetitions=4000)
+    generator, names, slow = np.random.default_rng(2), np.unique(groups), []
+    for _ in range(4000):
+        drawn_groups = generator.choice(names, size=len(names))
+        rows = np.concatenate([np.flatnonzero(groups == name) for name in drawn_groups])
+        drawn_seeds = generator.choice(len(right), size=len(right) - 1)
+        slow.append(np.mean([right[seed, rows].mean() for seed in drawn_seeds]))
+    np.testing.assert_allclose(
+        [interval.low, interval.high], np.quantile(slow, [0.025, 0.975]), atol=0.02
+    )
+
+
+def test_a_right_and_a_wrong_seed_span_zero_to_one_whatever_the_groups():
+    # One of two seeds is drawn: the figure is 1 or 0, each with probability 1/2.
+    totals = np.array([[[3, 0], [0, 3]]] * 5)
+    interval = bootstrap_seeds_and_groups(totals, share_right)
+    assert (interval.low, interval.high, interval.groups) == (0.0, 1.0, 5)
+
+
+def test_seeds_that_differ_widen_the_interval_of_groups():
+    right, groups = simulated_seeds(spread=0.15)
+    totals = counts_of(right, groups)
+    by_groups = bootstrap_totals(totals, lambda sums: share_right(sums).mean(axis=1))
+    both = bootstrap_seeds_and_groups(totals, share_right)
+    assert both.high - both.low > 1.2 * (by_groups.high - by_groups.low)
+
+
+def test_coverage_over_three_seeds_and_groups_is_about_nominal():
+    generator = np.random.default_rng(3)
+    covered = []
+    for trial in range(300):
+        values = (
+            generator.normal(0, 1, (1, 3))
+            + generator.normal(0, np.sqrt(35), (50, 1))
+            + generator.normal(0, np.sqrt(15), (50, 3))
+        )  # seeds and groups each move the mean by about as much: standard errors 0.6 and 0.9
+        totals = np.stack([values + 1000, 1000 - values], axis=-1)
+        interval = bootstrap_seeds_and_groups(totals, share_right, repetitions=300, seed=trial)
+        covered.append(interval.low <= 0.5 <= interval.high)
+    assert 0.90 <= np.mean(covered) <= 0.99
+
+
+def test_a_drawn_seed_without_rows_of_the_drawn_groups_is_left_out():
+    # Seed 0 was tested on group a, all right; seed 1 on group b, all wrong.
+    totals = np.array([[[2, 0], [0, 0]], [[0, 0], [0, 2]]])
+    interval = bootstrap_seeds_and_groups(totals, share_right)
+    assert (interval.low, interval.high) == (0.0, 1.0)
+
+
+def test_one_group_has_no_interval_over_seeds_either():
+    interval = bootstrap_seeds_and_groups(np.ones((1, 3, 2)), share_right)
     assert interval.reason.startswith("one group only")
 
 
