@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from affectkeras.datasets import reader
 from affectkeras.datasets.table import ArrayPayload, ExampleTable
@@ -71,7 +72,7 @@ def divide_faces(
         protocol,
         seed=SPLIT_SEED,
         groups_known=table.groups_known,
-        identical=identical,
+        copies=identical,
         # SFEW has films; a copy of it that names none has lost them.
         allow_unknown_groups=table.name != "sfew",
         class_names=table.target("expression").class_names,
@@ -80,7 +81,9 @@ def divide_faces(
         labels = table.frame["expression"].to_numpy()[split.train]
         kept = subsample(split.train, labels, train_rows, SPLIT_SEED)
         split = split.keep_training(kept, f"not among the {train_rows} training rows asked for")
-    findings = check_split(table.frame, split, identical)
+    pairs = [(rows[0], row, "identical") for rows in identical for row in rows[1:]]
+    pairs = pd.DataFrame(pairs, columns=["first", "second", "kind"])
+    findings = check_split(table.frame, split, pairs)
     refuse_leak(findings, protocol)
     return split, findings
 

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from affectkeras.files import atomic_file
+from affectkeras.leak_plots import draw_leaking_pairs
 from affectkeras.plot_style import FAINT, INK, STYLE, arm_color, draw_seeds
 from affectkeras.removal_plots import (
     draw_loss_histogram,
@@ -208,6 +209,7 @@ def _f1(found: dict | None) -> float:
 
 PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "accuracy": draw_accuracy,
+    "leaking-pairs": draw_leaking_pairs,
     "learning-curves": draw_learning_curves,
     "class-f1": draw_class_f1,
     "confusion": draw_confusion,

@@ -108,13 +108,23 @@ def write_part(part: Path, table, history, predictions, removal, *, arm: str, se
         write_csv(part / "scores.csv", score_rows(table, removal.scores(), arm=arm, seed=seed))
 
 
-def write_run_records(run: Path, table: ExampleTable) -> None:
-    """Write what belongs to all parts of a run: rejected files, and the removed faces' pictures."""
+def write_run_records(run: Path, table: ExampleTable, findings: dict) -> None:
+    """Write what belongs to all parts of a run: rejected files, and pictures for the report.
+
+    Args:
+        findings: of the leakage check; the pairs it names are pictured, and the removed faces.
+    """
     write_csv(run / "rejected.csv", table.rejected)
+    pictured = [
+        name
+        for check in findings["checks"].values()
+        for pair in check.get("pairs", [])
+        for name in pair
+    ]
     if (run / "removals.csv").exists():
-        removed = read_csv(run / "removals.csv")["example_id"]
-        rows = np.flatnonzero(table.frame["example_id"].isin(removed))
-        write_thumbnails(run / "removed_faces.npz", table, rows)
+        pictured += read_csv(run / "removals.csv")["example_id"].tolist()
+    rows = np.flatnonzero(table.frame["example_id"].isin(pictured))
+    write_thumbnails(run / "thumbnails.npz", table, rows)
 
 
 def encoded_images(table: ExampleTable, rows: np.ndarray) -> list[bytes]:

@@ -17,6 +17,8 @@ from affectkeras.run_data import RunData, read_run
 CAPTIONS = {
     "accuracy": "Accuracy on the test part. A figure whose interval reaches the majority line has "
     "shown nothing. Arms are compared by their difference on the same rows, above.",
+    "leaking-pairs": "Pictures on two sides of the split that the leakage check holds against each "
+    "other, at most a dozen of each kind.",
     "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
     "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
     "class-f1": "F1 of every class. The grey bar is a model that always names the commonest "
@@ -65,7 +67,12 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
         section("Verdict", tables.verdict(run), _figure("accuracy", plots)),
         section("Published figures beside ours", tables.claims(result)),
         section("Data", tables.data_counts(run)),
-        section("Protocol and leakage", tables.protocol(result), tables.leakage(result)),
+        section(
+            "Protocol and leakage",
+            tables.protocol(result),
+            tables.leakage(result),
+            _figure("leaking-pairs", plots),
+        ),
         section("Training", _figure("learning-curves", plots)),
         section(
             "Classes",

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from affectkeras.evaluation.intervals import bootstrap_interval
+from affectkeras.honest import honest_words
 from affectkeras.html_page import Cell, folded, paragraph, table
 from affectkeras.run_data import RunData
 from affectkeras.wording import (
@@ -164,6 +165,8 @@ def protocol(result: dict) -> str:
     if not found:
         return ""
     html = paragraph(f"{found.get('name', '')}: {found.get('description', '')}".strip(": "))
+    if found.get("honest"):
+        html += paragraph(honest_words(found["honest"]), "bad")
     return html + "".join(paragraph(note, "note") for note in found.get("notes") or [])
 
 
@@ -175,7 +178,7 @@ def leakage(result: dict) -> str:
     rows = []
     for name, check in (found.get("checks") or {}).items():
         word = _outcome("passed", "good") if check.get("passed") else _outcome("found", "bad")
-        examples = "; ".join(map(str, check.get("examples") or []))
+        examples = "; ".join(map(str, check.get("examples") or check.get("notes") or []))
         rows.append([_words(name), word, check.get("count"), examples])
     for name, why in (found.get("not_checked") or {}).items():
         rows.append([_words(name), "not checked", None, why])

@@ -11,6 +11,7 @@ import pandas as pd
 
 from affectkeras.environment import environment
 from affectkeras.evaluation.intervals import Interval, bootstrap_seeds_and_groups
+from affectkeras.evaluation.leakage import CHECKS
 from affectkeras.evaluation.metrics import (
     accuracy,
     accuracy_of,
@@ -21,6 +22,7 @@ from affectkeras.evaluation.metrics import (
 )
 from affectkeras.evaluation.splits import Split
 from affectkeras.files import write_json
+from affectkeras.honest import LEAKY_PROTOCOLS, honest_counterpart, honest_words
 
 SCHEMA = 1
 PREDICTION_COLUMNS = (
@@ -122,6 +124,8 @@ def print_result(result: dict, run: Path) -> None:
     print(f"{'majority':<14}{majority['accuracy']:>15.3f}{'':>18}{majority['macro_f1']:>10.3f}")
     for banner in result["banners"]:
         print(f"*** {banner}")
+    if "honest" in result["protocol"]:
+        print(f"*** {honest_words(result['protocol']['honest'])}")
     print(f"\nReport:  {Path(run) / 'report.html'}")
     python = os.path.relpath(sys.executable)
     print(f"Predict: {python} -m affectkeras predict {run} FILE_OR_FOLDER")
@@ -231,6 +235,13 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
             f"Received: {parts['served_arm']!r}"
         )
     served = parts["arms"][parts["served_arm"]]
+    leakage = parts["leakage"]
+    silent = set(CHECKS) - {*leakage["checks"], *leakage["not_checked"]}
+    if silent:
+        raise ValueError(
+            "`leakage` must say of every check what it found or why it was not made. "
+            f"Missing: {sorted(silent)}"
+        )
     result = {"schema": SCHEMA, "status": "complete"}
     for name in RESULT_PARTS:
         if name == "arms":
@@ -239,6 +250,8 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
                 for split, found in served.items()
             }
         result[name] = parts[name]
+    if parts["protocol"]["name"] in LEAKY_PROTOCOLS:
+        result["protocol"] = {**parts["protocol"], "honest": honest_counterpart(run, parts)}
     result["environment"] = environment() if environment_facts is None else environment_facts
     write_json(Path(run) / "result.json", result)
     return result

@@ -28,7 +28,7 @@ class RunData:
         result, config: `result.json` and `config.json`; empty dicts where absent.
         history, predictions, removals, scores, rejected: the CSV files; `None` where absent, empty
             or without the columns that are needed.
-        thumbnails: example_id → uint8 `(96, 96, 3)` of the removed faces.
+        thumbnails: example_id → uint8 `(96, 96, 3)` of removed faces and of pairs that leak.
     """
 
     folder: Path
@@ -83,7 +83,7 @@ def read_run(run_dir: Path) -> RunData:
         result=_read_json(folder / "result.json"),
         config=_read_json(folder / "config.json"),
         **{name: _read_frame(folder / f"{name}.csv", needed) for name, needed in _NEEDED.items()},
-        thumbnails=_read_thumbnails(folder / "removed_faces.npz"),
+        thumbnails=_read_thumbnails(folder / "thumbnails.npz"),
     )
 
 

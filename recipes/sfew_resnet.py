@@ -133,7 +133,7 @@ def build_model(config: Config, classes: int):
     )
 
 
-def build_removal(config: Config, arm: str, sampler, labels, seed: int, run: Path):
+def build_removal(config: Config, arm: str, sampler, labels, seed: int, run: Path, seal):
     """Return what makes the arm's removal callback of a scoring function; None without need."""
     from affectkeras.callbacks.bimodal_distribution_removal import BimodalDistributionRemoval
     from affectkeras.callbacks.random_removal import RandomRemoval, plan_from_log
@@ -143,10 +143,12 @@ def build_removal(config: Config, arm: str, sampler, labels, seed: int, run: Pat
         return None
     if arm == "bdr":
         return lambda score: BimodalDistributionRemoval(
-            sampler, score, labels, start_epoch=REMOVAL_EPOCH
+            sampler, seal.fitting("selection", "bdr", score), labels, start_epoch=REMOVAL_EPOCH
         )
     if arm == "slade-gedeon":
-        return lambda score: SladeGedeonRemoval(sampler, score, labels)
+        return lambda score: SladeGedeonRemoval(
+            sampler, seal.fitting("selection", "slade-gedeon", score), labels
+        )
     plan = {}  # the arm none removes nothing, but its losses are scored for the plots
     if arm == "random":
         plan = plan_from_log(runs.part_facts(runs.part_dir(run, seed, "bdr"))["removals"])
@@ -157,6 +159,7 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
     """Train one arm with one seed and write its part of the run: model, predictions, logs."""
     import keras
 
+    from affectkeras.evaluation.seal import Seal
     from affectkeras.faces import target_distribution
     from affectkeras.pipelines.augmentation import Augmentation
     from affectkeras.pipelines.images import ImagePipeline
@@ -173,6 +176,7 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
     targets = target_distribution(table)
     labels = table.frame["expression"].to_numpy()
     trunk = part.with_name(f"trunk-{seed}.npz")
+    seal = Seal(split)
     sampler = RowSampler(split.train, seed=seed, batch_size=config.batch_size)
     augmentations = {"paper": Augmentation(), "light": Augmentation.light()}
     images = ImagePipeline(
@@ -182,6 +186,7 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
         targets=targets,
         augmentation=augmentations.get(config.augmentation, Augmentation.none()),
         seed=seed,
+        seal=seal,
     )
     model = build_model(config, targets.shape[1])
     features = None
@@ -198,29 +203,37 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
         validation_rows=split.validation,
         state_path=part / "checkpoint.npz",
         features=features,
-        make_removal=build_removal(config, arm, sampler, labels, seed, run),
+        make_removal=build_removal(config, arm, sampler, labels, seed, run, seal),
         branch=None if arm == "slade-gedeon" else Branch(trunk, REMOVAL_EPOCH - 1),
     )
     frames = []
-    for name, rows in (("validation", split.validation), ("test", split.test)):
-        found = probabilities(predict_logits(model, images, rows))
-        frames.append(records.prediction_rows(table, rows, found, arm=arm, seed=seed, split=name))
+    with seal.final_evaluation():
+        for name, rows in (("validation", split.validation), ("test", split.test)):
+            found = probabilities(predict_logits(model, images, rows))
+            rows = records.prediction_rows(table, rows, found, arm=arm, seed=seed, split=name)
+            frames.append(rows)
     records.write_part(part, table, history, frames, removal, arm=arm, seed=seed)
     model.save(part / "model.keras")
     runs.finish_part(
         part,
-        {"removals": removal.removals if removal else [], "seconds": time.perf_counter() - began},
+        {
+            "removals": removal.removals if removal else [],
+            "seconds": time.perf_counter() - began,
+            "seal": seal.facts(),
+        },
     )
 
 
 def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: float) -> dict:
     """Join the parts, choose and package the models, and write result and report."""
     from affectkeras.deployment import package_model, serve_model
+    from affectkeras.evaluation.leakage import complete_findings
     from affectkeras.report import write_report
 
     names = table.target("expression").class_names
     parts = runs.merge_parts(run)
-    train_s = sum(runs.part_facts(part)["seconds"] for part in parts)
+    trained = [runs.part_facts(part) for part in parts]
+    train_s = sum(facts["seconds"] for facts in trained)
     found = results.summarise(runs.read_csv(run / "predictions.csv"), names)
     arms = {arm: found[arm] for arm in config.removal}
     exports = {}
@@ -236,7 +249,7 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
         )
     served_arm = max(arms, key=lambda arm: max(arms[arm]["validation"]["accuracy"]["per_seed"]))
     serve_model(run, run / "models" / f"{config.backbone}-{served_arm}")
-    records.write_run_records(run, table)
+    records.write_run_records(run, table, findings)
     labels = table.frame["expression"].to_numpy()
     result = results.write_result(
         run,
@@ -271,7 +284,7 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
                 quick=config.quick,
                 arms=arms,
             ),
-            "leakage": findings,
+            "leakage": complete_findings(findings, (facts["seal"] for facts in trained)),
             "timing": {"prepare_s": prepare_s, "train_s": train_s},
             "exports": exports,
         },

@@ -12,6 +12,9 @@ CLASS_NAMES = ("Angry", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise"
 REMOVAL_EPOCH = 3
 
 
+LEAKING_PAIR = ("Train/Sad/one.png", "Val/Sad/two.png")
+
+
 def write_synthetic_run(folder: Path, *, arms=("none", "bdr"), seeds=(0, 1, 2), rows=60) -> Path:
     """Write a run folder with every file of a complete run; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,7 +32,7 @@ def write_synthetic_run(folder: Path, *, arms=("none", "bdr"), seeds=(0, 1, 2), 
     if scores:
         write_csv(folder / "scores.csv", pd.DataFrame(scores))
         write_csv(folder / "removals.csv", pd.DataFrame(removals))
-        _write_thumbnails(random, folder / "removed_faces.npz", removals)
+    _write_thumbnails(random, folder / "thumbnails.npz", removals)
     rejected = [("Train/Sad/broken.png", "damaged", "the file is empty"),
                 ("Test/<b>one</b>.png", "unlabelled", "its owner gives no label")]  # fmt: skip
     write_csv(folder / "rejected.csv", pd.DataFrame(rejected, columns=["path", "kind", "reason"]))
@@ -90,7 +93,7 @@ def _scores(random, arm, seed, rows):
 
 
 def _write_thumbnails(random, path, removals):
-    names = sorted({one["example_id"] for one in removals})
+    names = sorted({*LEAKING_PAIR, *(one["example_id"] for one in removals)})
     pixels = random.integers(0, 256, (len(names), 96, 96, 3)).astype(np.uint8)
     np.savez_compressed(path, example_id=np.array(names), pixels=pixels)
 
@@ -128,7 +131,13 @@ def _result(folder, arms, seeds):
         ],
         "leakage": {
             "passed": True,
-            "checks": {"group_on_two_sides": {"passed": True, "count": 0, "examples": []}},
+            "checks": {
+                "group_on_two_sides": {"passed": True, "count": 0, "examples": []},
+                "mirrored_copy_on_two_sides": {
+                    "passed": False, "count": 1, "examples": [" and ".join(LEAKING_PAIR)],
+                    "pairs": [list(LEAKING_PAIR)],
+                },
+            },
             "not_checked": {"pixel_identical_on_two_sides": "the images were not compared"},
         },
         "timing": {"prepare_s": 2.25, "train_s": 61.0},

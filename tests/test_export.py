@@ -194,6 +194,39 @@ def test_every_format_passes_the_check_on_batches_of_1_7_and_32(model, saved_mod
         np.testing.assert_allclose(load(str(path))(pixels), expected, atol=1e-5)
 
 
+def test_a_golden_image_comes_through_every_export_with_its_channels_place_and_scale(tmp_path):
+    # The answer is worked out by hand: the model's logits are the mean red, green and blue of the
+    # upper left, in hundreds. A swapped channel, a mirrored or transposed image, pixels in [0, 1]
+    # or a byte cut to int8 each give other figures.
+    inputs = keras.Input((*IMAGE_SIZE, 3))
+    corner = keras.layers.Cropping2D(((0, 18), (0, 14)))(inputs)
+    outputs = keras.layers.GlobalAveragePooling2D()(corner)
+    model = keras.Model(inputs, keras.layers.Rescaling(1 / 100)(outputs))
+    pixels = np.full((60, 50, 3), 255, np.uint8)
+    pixels[:30, :25] = (200, 100, 0)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    golden = np.array([0.66524, 0.24473, 0.09003])  # softmax of 2, 1, 0
+
+    export.export_saved_model(
+        model, tmp_path / "saved", class_names=CLASS_NAMES, image_size=IMAGE_SIZE
+    )
+    served = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"](
+        images=tf.constant([buffer.getvalue()])
+    )
+    np.testing.assert_allclose(served["logits"].numpy(), [[2, 1, 0]], atol=1e-5)
+    np.testing.assert_allclose(served["probabilities"].numpy()[0], golden, atol=1e-5)
+    assert served["class_name"].numpy()[0].decode() == CLASS_NAMES[0]
+
+    decoded = decode_and_resize(tf.constant(buffer.getvalue()), IMAGE_SIZE).numpy()[np.newaxis]
+    assert decoded.dtype == np.float32
+    assert decoded[0, 0, 0].tolist() == [200, 100, 0]
+    litert = export.export_litert(model, tmp_path / "model.tflite")
+    onnx = export.export_onnx(model, tmp_path / "model.onnx")
+    for load, path in ((runtimes.load_litert, litert), (runtimes.load_onnx, onnx)):
+        np.testing.assert_allclose(load(str(path))(decoded)[0], golden, atol=1e-5)
+
+
 def test_the_check_uses_the_images_it_is_given(model, saved_model):
     results = export.check_exports(
         model, image_size=IMAGE_SIZE, saved_model=saved_model, encoded_images=ENCODED[:3]

@@ -58,8 +58,8 @@ REMOVAL_PLOTS = {"loss-variance", "loss-histogram", "removed-faces"}
         ("predictions.csv", {"confusion"}),
         ("scores.csv", {"loss-variance", "loss-histogram"}),
         ("removals.csv", {"removed-faces"}),
-        ("removed_faces.npz", {"removed-faces"}),
-        ("result.json", {"accuracy", "class-f1"}),
+        ("thumbnails.npz", {"removed-faces", "leaking-pairs"}),
+        ("result.json", {"leaking-pairs", "accuracy", "class-f1"}),
         ("config.json", set()),
     ],
 )
@@ -163,7 +163,7 @@ def test_removed_faces_are_shown_from_the_thumbnails_highest_loss_first(run):
 
 
 def test_without_thumbnails_the_faces_files_are_shown(run, tmp_path):
-    (run / "removed_faces.npz").unlink()
+    (run / "thumbnails.npz").unlink()
     Image.new("L", (48, 48), 99).save(tmp_path / "face.png")
     removals = read_csv(run / "removals.csv")
     removals.loc[0, "path"] = str(tmp_path / "face.png")

@@ -16,7 +16,10 @@ import pandas as pd
 import pytest
 
 import recipes
+from affectkeras.datasets.sample import sample_sfew
 from affectkeras.errors import UserError
+from affectkeras.evaluation.leakage import CHECKS
+from affectkeras.results import summarise
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
@@ -91,6 +94,37 @@ def test_a_recipe_runs_quickly_on_sample_data_and_leaves_a_whole_run_folder(name
     assert result["arms"]["none"]["test"]["accuracy"]["per_seed"] == [pytest.approx(accuracy)]
     difference = result["exports"][result["served"]]["saved_model"]["max_difference"]
     assert difference <= 1e-4
+    assert result["leakage"]["passed"]
+    assert {*result["leakage"]["checks"], *result["leakage"]["not_checked"]} == set(CHECKS)
+    assert_evaluation_is_invariant(folder, result)
+
+
+def assert_evaluation_is_invariant(folder: Path, result: dict) -> None:
+    """Hold that neither the order of the test rows nor the batch size changes a figure."""
+    from affectkeras.predict import load_classifier, predict_files
+
+    arm = result["served_arm"]
+    expected = result["arms"][arm]["test"]
+    predictions = pd.read_csv(folder / "predictions.csv")
+    test = predictions[(predictions["split"] == "test") & (predictions["arm"] == arm)]
+    names = result["class_names"]
+    files = [sample_sfew() / name for name in test["example_id"]]
+    classes, classify = load_classifier(folder / "saved_model")
+    assert classes == names
+    saved = test[[f"p_{name}" for name in names]].to_numpy()
+    for batch_size in (1, 7, 64):
+        order = np.random.default_rng(batch_size).permutation(len(files))
+        answers = predict_files([files[row] for row in order], classify, batch_size)
+        found = np.stack([probabilities for _, (_, probabilities) in answers])
+        np.testing.assert_allclose(found, saved[order], atol=1e-5)
+        shuffled = test.iloc[order].assign(
+            predicted=np.array(names)[found.argmax(axis=1)],
+            **{f"p_{name}": found[:, column] for column, name in enumerate(names)},
+        )
+        again = summarise(shuffled, names)[arm]["test"]
+        for metric in ("accuracy", "macro_f1"):
+            assert again[metric]["mean"] == expected[metric]["mean"], (metric, batch_size)
+            assert again[metric]["ci95"] == expected[metric]["ci95"]
 
 
 def test_the_same_seed_gives_the_same_figures_twice_and_arms_share_their_first_epochs(

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from affectkeras import results, runs
+from affectkeras.evaluation.leakage import CHECKS
 from affectkeras.evaluation.splits import split_table
 from affectkeras.results import Claim
 
@@ -46,7 +47,7 @@ def result_parts(predictions):
         "arms": results.summarise(predictions, CLASSES, repetitions=200),
         "baselines": {"majority": {"accuracy": 0.3}},
         "claims": [],
-        "leakage": {"passed": True, "checks": {}},
+        "leakage": {"passed": True, "checks": {}, "not_checked": dict.fromkeys(CHECKS, "a test")},
         "timing": {"prepare_s": 1.0, "train_s": 2.0},
         "exports": {},
     }
@@ -265,3 +266,24 @@ def test_dataset_and_protocol_facts_count_examples_groups_and_what_was_set_aside
     assert facts["set_aside"] == {"its group is also in the owner's validation part": 2}
     assert (facts["rejected"], facts["groups_known"]) == (3, True)
     assert results.protocol_facts(split)["name"] == "grouped"
+
+
+def test_a_result_without_a_word_on_every_leakage_check_is_refused(tmp_path):
+    parts = result_parts(predictions_of())
+    del parts["leakage"]["not_checked"]["test_read_early"]
+    with pytest.raises(ValueError, match=r"Missing: \['test_read_early'\]"):
+        results.write_result(tmp_path, parts, {})
+
+
+def test_a_leaky_protocol_is_written_beside_the_honest_one(tmp_path, capsys):
+    parts = result_parts(predictions_of())
+    parts["protocol"]["name"] = "paper"
+    parts["baselines"]["majority"]["macro_f1"] = 0.1
+    parts["command"] = "python -m recipes.sfew_resnet --protocol paper"
+    run = tmp_path / "runs" / "leaky"
+    run.mkdir(parents=True)
+    result = results.write_result(run, parts, {})
+    command = "python -m recipes.sfew_resnet --protocol grouped"
+    assert result["protocol"]["honest"] == {"not_run": command}
+    results.print_result(result, run)
+    assert f"The honest protocol has not been run beside this: {command}" in capsys.readouterr().out

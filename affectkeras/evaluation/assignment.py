@@ -7,20 +7,20 @@ from scipy.sparse.csgraph import connected_components
 TRIALS = 64
 
 
-def join_identical(groups: np.ndarray, identical: list[np.ndarray]) -> np.ndarray:
-    """Return the unit of every row: rows of one group, or pixel-identical, share a unit.
+def join_units(groups: np.ndarray, together: list[np.ndarray]) -> np.ndarray:
+    """Return the unit of every row: rows of one group, or of one set, share a unit.
 
     Args:
         groups: `(rows,)`, the group of each row as an integer code.
-        identical: for every set of pixel-identical rows, its row numbers.
+        together: sets of row numbers that must not be parted, such as copies of one picture.
 
     Returns:
         int64 `(rows,)`: units numbered from 0 in the order in which they first appear.
     """
     rows = np.arange(len(groups))
     _, first_of_group, code = np.unique(groups, return_index=True, return_inverse=True)
-    ends = [first_of_group[code], *(np.full(len(twins), twins[0]) for twins in identical)]
-    starts = [rows, *identical]
+    ends = [first_of_group[code], *(np.full(len(twins), twins[0]) for twins in together)]
+    starts = [rows, *together]
     left, right = np.concatenate(starts), np.concatenate(ends)
     links = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(len(rows), len(rows)))
     _, unit = connected_components(links, directed=False)

@@ -34,7 +34,7 @@ class SplitDraft:
         self.set_aside(shared[same_group], f"its group is also in the owner's {other} part")
         self.set_aside(
             shared[~same_group],
-            f"pixel-identical to an image, or to one of its group, in the owner's {other} part",
+            f"a copy of an image, or of one of its group, in the owner's {other} part",
         )
 
     def divide(self, rows, shares, parts, *, whole_units: bool, source: str) -> None:

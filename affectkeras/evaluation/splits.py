@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from affectkeras.errors import UserError
-from affectkeras.evaluation.assignment import join_identical
+from affectkeras.evaluation.assignment import join_units
 from affectkeras.evaluation.draft import SplitDraft
 
 PROTOCOLS = ("grouped", "official", "paper")
 PARTS = ("train", "validation", "test")
+# Beside the group: columns whose rows stay on one side under every protocol but `paper`.
+KEPT_TOGETHER = ("subject", "dyad", "video", "clip")
 HALVES = (0.5, 0.5)
 HELD_OUT = (0.9, 0.1)
 ONE_PART = (0.70, 0.15, 0.15)
@@ -63,25 +65,26 @@ def split_table(
     *,
     seed: int,
     groups_known: bool,
-    identical: list[np.ndarray] | None = None,
+    copies: list[np.ndarray] | None = None,
     allow_unknown_groups: bool = True,
     class_names: tuple[str, ...] = (),
 ) -> Split:
     """Divide an example table into training, validation and test rows.
 
-    `grouped` keeps every group, and every set of pixel-identical images, on one side. `official`
-    follows the owner; where the owner has no labelled test part, the owner's validation part is
-    the test part and a tenth of the training part validates. `paper` halves the owner's validation
-    part row by row, as published (section 2.1), leaks and all.
+    `grouped` keeps every group, subject, dyad and video, and every set of copies of one picture, on
+    one side. `official` tests on the owner's part, whole, and takes out of the training what it
+    shares with it; where the owner has no labelled test part, the owner's validation part is the
+    test part and a tenth of the training part validates. `paper` halves the owner's validation part
+    row by row, as published (section 2.1), leaks and all.
 
     Args:
         frame: an `ExampleTable`'s frame: columns `group`, `split` and the target.
         target_column: the class index of each row.
         protocol: one of `PROTOCOLS`.
         seed: the same seed gives the same split.
-        groups_known: whether `group` tells the groups; else a row, or a set of pixel-identical
-            rows, is its own group.
-        identical: sets of pixel-identical rows (`media.hashing.find_identical`).
+        groups_known: whether `group` tells the groups; else a row, or a set of copies, is its own
+            group.
+        copies: sets of rows that show the same picture: identical, encoded or sized anew, mirrored.
         allow_unknown_groups: whether `grouped` may run although no group is known. False for data
             that has groups which were lost on the way.
         class_names: for messages.
@@ -101,13 +104,13 @@ def split_table(
         )
     if not len(frame):
         raise UserError("there is no row to split: no example of the data set could be used.")
-    units = _units(frame, groups_known, identical or [])
+    units = _units(frame, groups_known, copies or [])
     draft = SplitDraft(frame, target_column, units, groups_known, seed)
     makers = {"grouped": _grouped, "official": _official, "paper": _paper}
     description = makers[protocol](draft)
     if protocol == "grouped" and not groups_known:
-        found = "pixel-identical images are" if identical is not None else "every image is"
-        others = ", every other image is its own" if identical is not None else ""
+        found = "copies of one picture are" if copies is not None else "every image is"
+        others = ", every other image is its own" if copies is not None else ""
         description += f" The groups are not known: {found} a group{others}."
     return _finish(draft, protocol, description, class_names)
 
@@ -144,9 +147,15 @@ def subsample(rows: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np
     return np.sort(np.concatenate(chosen))
 
 
-def _units(frame: pd.DataFrame, groups_known: bool, identical: list[np.ndarray]) -> np.ndarray:
+def _units(frame: pd.DataFrame, groups_known: bool, copies: list[np.ndarray]) -> np.ndarray:
+    """Return the unit of each row: what shares a group, subject, dyad, video or picture."""
+    together = [*copies]
+    for column in (name for name in KEPT_TOGETHER if name in frame.columns):
+        told = np.flatnonzero(frame[column].notna() & (frame[column] != ""))
+        found = frame.iloc[told].groupby(column).indices.values()
+        together += [told[positions] for positions in found if len(positions) > 1]
     if not groups_known:
-        return join_identical(np.arange(len(frame)), identical)
+        return join_units(np.arange(len(frame)), together)
     blank = np.flatnonzero(frame["group"].isna() | (frame["group"] == ""))
     if len(blank):
         first = frame["example_id"].iloc[blank[0]]
@@ -154,7 +163,7 @@ def _units(frame: pd.DataFrame, groups_known: bool, identical: list[np.ndarray])
             f"rows without a group: {len(blank)}, the first {first!r}. "
             "Give a group pattern that matches every file name, or none at all."
         )
-    return join_identical(pd.factorize(frame["group"])[0], identical)
+    return join_units(pd.factorize(frame["group"])[0], together)
 
 
 def _grouped(draft: SplitDraft) -> str:
@@ -188,24 +197,23 @@ def _grouped(draft: SplitDraft) -> str:
 def _official(draft: SplitDraft) -> str:
     _need(draft, "official", "train")
     _set_aside_unassigned(draft)
-    if not len(draft.owned("test")):
-        _need(draft, "official", "validation")
-        draft.part[draft.owned("validation")] = "test"
-        _hold_out(draft)
-        return (
-            "Test: the owner's validation part, read once at the end, as its own test part has no "
-            "labels; training and validation: the owner's training part, a tenth held out by group."
-        )
-    draft.part[draft.owned("test")] = "test"
-    if not len(draft.owned("validation")):
-        _hold_out(draft)
-        return (
-            "Test: the owner's; training and validation: the owner's training part, a tenth held "
-            "out by group."
-        )
-    draft.part[draft.owned("train")] = "train"
-    draft.part[draft.owned("validation")] = "validation"
-    return "Training, validation and test: the owner's own parts."
+    tested = "test" if len(draft.owned("test")) else "validation"
+    _need(draft, "official", tested)
+    without = "the owner's training part without what it shares with the parts held out"
+    if tested == "test" and len(draft.owned("validation")):
+        draft.set_aside_shared("validation", "test")
+        draft.set_aside_shared("train", "validation")
+        draft.set_aside_shared("train", "test")
+        for part in PARTS:
+            draft.part[draft.owned(part)] = part
+        return f"Test and validation: the owner's, sharing no group; training: {without}."
+    draft.set_aside_shared("train", tested)
+    draft.part[draft.owned(tested)] = "test"
+    _hold_out(draft)
+    why = ""
+    if tested == "validation":
+        why = " validation part, read once at the end, as its own test part has no labels"
+    return f"Test: the owner's{why}; training and validation: {without}, a tenth held out by group."
 
 
 def _paper(draft: SplitDraft) -> str:

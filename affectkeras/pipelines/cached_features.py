@@ -66,6 +66,8 @@ class CachedFeatures:
             a dataset of `(features, targets)`: float32 `(batch, features)` and `(batch, classes)`,
             `sampler.steps` batches an epoch, for `fit(steps_per_epoch=sampler.steps)`.
         """
+        if self._images.seal is not None:
+            self._images.seal.fit("weights", "the model", sampler.rows)
         features = self._find(sampler.rows)
         features.prepare()
 
@@ -88,6 +90,8 @@ class CachedFeatures:
     def clean(self, rows, batch_size: int = CLEAN_ROWS) -> tf.data.Dataset:
         """Return `(features, targets)` of the rows in the given order, without augmentation."""
         rows = np.asarray(rows, np.int64)
+        if self._images.seal is not None:
+            self._images.seal.read(rows)
         features = self._find(rows)
         features.prepare([0])
 

@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from affectkeras.datasets.table import ExampleTable
+from affectkeras.evaluation.seal import Seal
 from affectkeras.pipelines.augmentation import Augmentation, augment_batch
 from affectkeras.pipelines.pixel_store import (
     MEMORY_LIMIT,
@@ -32,6 +33,7 @@ class ImagePipeline:
         seed: of the random changes, a whole number, 0 or above.
         memory_limit: decoded images are held in memory where the whole table fits into this many
             bytes; 0 decodes them anew each time.
+        seal: refuses rows that must not be read yet; None: every row may be read.
 
     Attributes:
         table: the examples.
@@ -51,12 +53,14 @@ class ImagePipeline:
         augmentation: Augmentation,
         seed: int,
         memory_limit: int = MEMORY_LIMIT,
+        seal: Seal | None = None,
     ):
         self.table = table
         self.image_size = tuple(image_size)
         self.batch_size = int(batch_size)
         self.augmentation = augmentation
         self.seed = int(seed)
+        self.seal = seal
         self._store = PixelStore(table.payload, self.image_size, memory_limit)
         self.targets = _as_distributions(table, np.asarray(targets))
         self._target_tensor = tf.constant(self.targets)
@@ -72,6 +76,8 @@ class ImagePipeline:
             a dataset of `(images, targets)`: float32 `(batch, height, width, 3)` in [0, 255] and
             float32 `(batch, classes)`.
         """
+        if self.seal is not None:
+            self.seal.fit("weights", "the model", sampler.rows)
         epochs = tf.data.Dataset.range(first_epoch, last_epoch)
         self._store.prepare(sampler.rows)
         sources = epochs.flat_map(
@@ -90,6 +96,8 @@ class ImagePipeline:
 
     def _in_order(self, rows, augmentation, epoch, batch_size) -> tf.data.Dataset:
         rows = np.asarray(rows, np.int64)
+        if self.seal is not None:
+            self.seal.read(rows)
         self._store.prepare(rows)
         sources = self._sources(tf.constant(rows), np.int64(epoch), batch_size)
         return self._finish(sources, augmentation, -(-len(rows) // batch_size))

@@ -1,22 +1,22 @@
 import numpy as np
 import pytest
 
-from affectkeras.evaluation.assignment import divide, join_identical
+from affectkeras.evaluation.assignment import divide, join_units
 
 
 def test_rows_of_a_group_share_a_unit_numbered_by_first_appearance():
     groups = np.array([5, 5, 2, 5, 9])
-    np.testing.assert_array_equal(join_identical(groups, []), [0, 0, 1, 0, 2])
+    np.testing.assert_array_equal(join_units(groups, []), [0, 0, 1, 0, 2])
 
 
 def test_identical_rows_join_their_groups():
     groups = np.array([0, 0, 1, 1, 2])
-    units = join_identical(groups, [np.array([1, 3])])
+    units = join_units(groups, [np.array([1, 3])])
     np.testing.assert_array_equal(units, [0, 0, 0, 0, 1])
 
 
 def test_chains_of_identical_rows_join_into_one_unit():
-    units = join_identical(np.arange(5), [np.array([0, 1]), np.array([1, 4])])
+    units = join_units(np.arange(5), [np.array([0, 1]), np.array([1, 4])])
     np.testing.assert_array_equal(units, [0, 0, 1, 2, 0])
 
 

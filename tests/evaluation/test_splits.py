@@ -64,14 +64,14 @@ def test_parts_are_disjoint_and_cover_every_row_with_those_set_aside(sizes, prot
 @pytest.mark.parametrize("owner", list(OWNERS))
 def test_grouped_leaves_no_group_and_no_identical_pair_on_two_sides(owner, seed):
     frame = faces(**OWNERS[owner], seed=seed)
-    identical = [np.array([3, 140]), np.array([5, 7, 60])]
-    made = split(frame, identical=identical, seed=seed)
+    copies = [np.array([3, 140]), np.array([5, 7, 60])]
+    made = split(frame, copies=copies, seed=seed)
     side = np.full(len(frame), "", dtype=object)
     for part, rows in made.parts().items():
         side[rows] = part
     used = side != ""
     assert (frame[used].groupby("group")["split"].agg(lambda s: len(set(side[s.index]))) == 1).all()
-    for twins in identical:
+    for twins in copies:
         assert len(set(side[twins]) - {""}) <= 1
 
 
@@ -130,24 +130,36 @@ def test_official_tests_on_the_owners_validation_part_and_holds_out_a_tenth_by_g
     frame = faces(train=300, films=60)
     made = split(frame, "official")
     np.testing.assert_array_equal(made.test, np.flatnonzero(frame["split"] == "validation"))
-    assert abs(len(made.validation) - 30) <= 3
+    left = len(made.train) + len(made.validation)
+    assert left == 300 - len(made.set_aside)
+    assert abs(len(made.validation) - left / 10) <= 3
     groups = frame["group"].to_numpy()
     assert not set(groups[made.train]) & set(groups[made.validation])
 
 
 def test_official_follows_an_owner_with_three_parts():
     frame = faces(test=60)
-    for part, rows in split(frame, "official").parts().items():
-        np.testing.assert_array_equal(rows, np.flatnonzero(frame["split"] == part))
+    made = split(frame, "official")
+    np.testing.assert_array_equal(made.test, np.flatnonzero(frame["split"] == "test"))
+    owner = frame["split"].to_numpy()
+    assert set(owner[made.train]) == {"train"}
+    assert set(owner[made.validation]) == {"validation"}
+    films = [set(frame["group"].iloc[rows]) for rows in made.parts().values()]
+    assert not films[0] & films[1]
+    assert not films[0] & films[2]
+    assert not films[1] & films[2]
+    assert len(made.train) + len(made.validation) + len(made.test) + len(made.set_aside) == len(
+        frame
+    )
 
 
 def test_unknown_groups_are_single_rows_or_pixel_identical_sets():
     frame = faces()
-    made = split(frame, groups_known=False, identical=[np.array([0, 130])])
+    made = split(frame, groups_known=False, copies=[np.array([0, 130])])
     assert list(made.set_aside["row"]) == [0]
-    assert made.set_aside["reason"][0].startswith("pixel-identical to an image")
+    assert made.set_aside["reason"][0].startswith("a copy of an image")
     assert made.groups_known is False
-    assert "pixel-identical images are a group, every other image is its own" in made.description
+    assert "copies of one picture are a group, every other image is its own" in made.description
 
 
 def test_grouped_refuses_lost_groups_where_they_are_not_allowed():

@@ -1,0 +1,81 @@
+"""The figure of the honest protocol that stands beside one of a protocol that leaks."""
+
+import json
+import shlex
+from pathlib import Path
+
+LEAKY_PROTOCOLS = ("paper",)
+
+
+def honest_counterpart(run: Path, result: dict) -> dict:
+    """Return what the same recipe reached on the same data under a protocol that does not leak.
+
+    Looks through the run folders beside `run` for complete ones of the same recipe, data set and
+    kind of run (sample, quick); of several the newest counts.
+
+    Args:
+        run: the run folder of the leaky result.
+        result: its `recipe`, `dataset` and `command`.
+
+    Returns:
+        `{"run", "protocol", "arms": {arm: {"mean", "ci95"}}}` of the test accuracy, or
+        `{"not_run": command}` with the command that makes it.
+    """
+    newest, when = None, -1
+    for path in Path(run).resolve().parent.glob("*/result.json"):
+        try:
+            other = json.loads(path.read_text(encoding="utf-8"))
+            written = path.stat().st_mtime_ns
+        except (OSError, ValueError):
+            continue  # a folder that is no run of ours, or is being written
+        if _is_counterpart(other, result) and written > when:
+            newest, when = (path.parent.name, other), written
+    if newest is None:
+        return {"not_run": _honest_command(result["command"])}
+    name, other = newest
+    arms = {
+        arm: {key: found["test"]["accuracy"].get(key) for key in ("mean", "ci95")}
+        for arm, found in other["arms"].items()
+    }
+    return {"run": name, "protocol": other["protocol"]["name"], "arms": arms}
+
+
+def honest_words(found: dict) -> str:
+    """Say in a sentence what `honest_counterpart` found."""
+    if "not_run" in found:
+        return f"The honest protocol has not been run beside this: {found['not_run']}"
+    figures = []
+    for arm, accuracy in found["arms"].items():
+        low, high = accuracy["ci95"]
+        interval = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+        figures.append(f"{arm} {100 * accuracy['mean']:.1f} %{interval}")
+    return (
+        f"Protocol {found['protocol']}, which does not leak ({found['run']}): {', '.join(figures)}"
+    )
+
+
+def _is_counterpart(other: dict, result: dict) -> bool:
+    try:
+        alike = all(
+            other["dataset"][name] == result["dataset"][name]
+            for name in ("name", "sample", "quick")
+        )
+        honest = other["protocol"]["name"] not in LEAKY_PROTOCOLS
+        return alike and honest and other["status"] == "complete" and (
+            other["recipe"] == result["recipe"]
+        )  # fmt: skip
+    except (KeyError, TypeError):
+        return False
+
+
+def _honest_command(command: str | list[str]) -> str:
+    words = shlex.split(command) if isinstance(command, str) else list(command)
+    for option in ("--run-dir", "--run_dir"):
+        if option in words[:-1]:
+            place = words.index(option)
+            del words[place : place + 2]
+    text = shlex.join(words)
+    for leaky in LEAKY_PROTOCOLS:
+        text = text.replace(f"--protocol {leaky}", "--protocol grouped")
+        text = text.replace(f"--protocol={leaky}", "--protocol=grouped")
+    return text
