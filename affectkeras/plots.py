@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from affectkeras.files import atomic_file
 from affectkeras.leak_plots import draw_leaking_pairs
 from affectkeras.plot_style import FAINT, INK, STYLE, arm_color, draw_seeds
+from affectkeras.reliability_plot import draw_reliability
 from affectkeras.removal_plots import (
     draw_loss_histogram,
     draw_loss_variance,
@@ -213,6 +214,7 @@ PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "learning-curves": draw_learning_curves,
     "class-f1": draw_class_f1,
     "confusion": draw_confusion,
+    "reliability": draw_reliability,
     "loss-variance": draw_loss_variance,
     "loss-histogram": draw_loss_histogram,
     "removed-faces": draw_removed_faces,

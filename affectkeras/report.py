@@ -12,6 +12,7 @@ from affectkeras import report_tables as tables
 from affectkeras.files import atomic_file
 from affectkeras.html_page import page, preformatted, section
 from affectkeras.plots import plot_run
+from affectkeras.report_metrics import further_metrics
 from affectkeras.run_data import RunData, read_run
 
 CAPTIONS = {
@@ -24,6 +25,9 @@ CAPTIONS = {
     "class-f1": "F1 of every class. The grey bar is a model that always names the commonest "
     "training class.",
     "confusion": "Each row adds up to 100 %; the counts stand below.",
+    "reliability": "Rows of the test part by the probability of the class they were given: on the "
+    "dashed line the model is right as often as it says, below it claims too much. All seeds "
+    "together; hollow: fewer than 10 rows. ECE: expected calibration error, mean over seeds.",
     "loss-variance": "Variance of the losses of all training rows, scored without augmentation "
     "and dropout after each epoch (the paper's Figure 7).",
     "loss-histogram": "Losses of the training rows before and after the first removal, counts on "
@@ -80,6 +84,7 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             tables.per_class(run),
             _figure("confusion", plots),
         ),
+        section("Balance and calibration", further_metrics(result), _figure("reliability", plots)),
         section(
             "Removed rows",
             _figure("loss-variance", plots),

@@ -15,7 +15,10 @@ from affectkeras.evaluation.leakage import CHECKS
 from affectkeras.evaluation.metrics import (
     accuracy,
     accuracy_of,
+    balanced_accuracy_of,
     cross_entropy,
+    expected_calibration_error,
+    macro_auc,
     macro_f1,
     macro_f1_of,
     per_class,
@@ -33,7 +36,17 @@ RESULT_PARTS = (
     *("recipe", "command", "banners", "dataset", "protocol", "seeds", "served", "served_arm"),
     *("class_names", "arms", "baselines", "claims", "leakage", "timing", "exports"),
 )
-METRICS = {"accuracy": accuracy_of, "macro_f1": macro_f1_of}
+# Functions of confusion counts, which have intervals; and of true classes and probabilities.
+METRICS = {
+    "accuracy": accuracy_of,
+    "macro_f1": macro_f1_of,
+    "balanced_accuracy": balanced_accuracy_of,
+}
+PROBABILITY_METRICS = {
+    "auc": macro_auc,
+    "calibration_error": expected_calibration_error,
+    "cross_entropy": lambda true, probabilities: cross_entropy(probabilities, true),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +56,16 @@ class Claim:
     Args:
         id: such as `"table-1.resnet50-bdr"`.
         value: as published, as a share.
-        metric: `"accuracy"` or `"macro_f1"`.
+        metric: `"accuracy"`, or another that the runs measure.
         n: how many rows it was measured on; None where the paper does not say.
         protocol: the one of ours that divides as the paper did.
         source: table or figure.
         arm: the arm of the recipe that repeats it; empty for others' methods that it only quotes.
         dataset: the data set's short name.
         split: the part it was measured on.
+        model: which model of the recipe the figure is of, as results name it without the arm, such
+            as `"resnet50"`; empty where the recipe has one only.
+        note: what a reader of the figure must know, such as how `n` was inferred.
     """
 
     id: str
@@ -61,6 +77,8 @@ class Claim:
     arm: str
     dataset: str
     split: str = "test"
+    model: str = ""
+    note: str = ""
 
 
 def summarise(
@@ -76,15 +94,16 @@ def summarise(
     seed only groups, and then say nothing of other seeds. Folds of one seed are pooled.
 
     Args:
-        predictions: columns `PREDICTION_COLUMNS` and, for the cross entropy, `p_<class>` of all
-            classes.
+        predictions: columns `PREDICTION_COLUMNS` and, for `PROBABILITY_METRICS`, `p_<class>` of
+            all classes.
         class_names: the names behind class indices 0, 1, …
         repetitions, seed: of the bootstrap.
 
     Returns:
-        arm → split → `n`, `groups`, `seeds`, `accuracy` and `macro_f1` (each `mean, sd, ddof, ci95,
-        per_seed`), `cross_entropy` (without `ci95`), `per_class` (means over seeds) and `confusion`
-        (true classes down, predicted across, summed over seeds).
+        arm → split → `n`, `groups`, `seeds`, every one of `METRICS` (each `mean, sd, ddof, ci95,
+        per_seed`) and `PROBABILITY_METRICS` (without `ci95`; NaN where no class has an AUC),
+        `per_class` (means over seeds) and `confusion` (true classes down, predicted across, summed
+        over seeds).
     """
     missing = [column for column in PREDICTION_COLUMNS if column not in predictions.columns]
     if missing:
@@ -176,7 +195,7 @@ def claims_rows(
                 "published": claim.value,
                 "comparable": not why_not,
                 "why_not": " ".join(why_not),
-                "ours": found[claim.metric]["mean"] if found else None,
+                "ours": (found or {}).get(claim.metric, {}).get("mean"),
                 "ours_n": found["n"] if found else None,
             }
         )
@@ -274,11 +293,10 @@ def _summarise_split(rows: pd.DataFrame, class_names: list, repetitions: int, se
     columns = [f"p_{name}" for name in class_names]
     if all(column in rows.columns for column in columns):
         probabilities = rows[columns].to_numpy(dtype=float)
-        losses = [
-            cross_entropy(probabilities[seed_code == one], true[seed_code == one])
-            for one in range(len(seeds))
-        ]
-        summary["cross_entropy"] = _spread(np.array(losses))
+        of_seed = [seed_code == one for one in range(len(seeds))]
+        for name, metric in PROBABILITY_METRICS.items():
+            found = [metric(true[one], probabilities[one]) for one in of_seed]
+            summary[name] = _spread(np.array(found))
     means = {name: values.mean(axis=0) for name, values in per_class(by_seed).items()}
     summary["per_class"] = {
         class_name: {name: float(values[index]) for name, values in means.items()}

@@ -55,7 +55,7 @@ REMOVAL_PLOTS = {"loss-variance", "loss-histogram", "removed-faces"}
     ("name", "lost"),
     [
         ("history.csv", {"learning-curves"}),
-        ("predictions.csv", {"confusion"}),
+        ("predictions.csv", {"confusion", "reliability"}),
         ("scores.csv", {"loss-variance", "loss-histogram"}),
         ("removals.csv", {"removed-faces"}),
         ("thumbnails.npz", {"removed-faces", "leaking-pairs"}),
