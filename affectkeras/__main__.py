@@ -1,4 +1,4 @@
-"""Commands: `python -m affectkeras doctor | predict`."""
+"""Commands: `python -m affectkeras doctor | predict | ledger`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -59,10 +59,29 @@ def predict(
     predict_command(run, list(inputs), csv=csv, batch_size=batch_size)
 
 
+def ledger(
+    runs_dir: Annotated[Positional[Path], arg(metavar="RUNS_DIR")],
+    /,
+    out: Annotated[Path | None, arg(metavar="FILE")] = None,
+) -> None:
+    """Set every published figure beside ours: what its n allows, same protocol, honest protocol.
+
+    Only complete runs on real data and at full size count; the others are named with the reason.
+
+    Args:
+        runs_dir: the folder in which result.json files are looked for, at any depth.
+        out: also write the table to this file, .md or .csv.
+    """
+    from affectkeras.ledger_table import ledger_command
+
+    # The library knows no recipe: the published figures are those of whichever are installed.
+    ledger_command(runs_dir, "recipes", out)
+
+
 def main() -> object:
     """Run the command that the command line names."""
     return tyro.extras.subcommand_cli_from_dict(
-        {"doctor": doctor, "predict": predict},
+        {"doctor": doctor, "predict": predict, "ledger": ledger},
         prog="python -m affectkeras",
         description=(
             "Transfer learning for affect recognition. Recipes are commands of their own, such as "

@@ -1,27 +1,35 @@
-"""The README's tables of measured figures, written from committed result files.
+"""The README's tables of measured and published figures, written from committed result files.
 
     python -m benchmarks.readme_table add RUN_DIR --name NAME    keep a run's figures
     python -m benchmarks.readme_table write                      write the tables into README.md
 
 `add` copies the figures of a finished run, without rows and machine paths, to
 `benchmarks/results/NAME.json`. `write` replaces what stands between `<!-- results:begin -->` and
-`<!-- results:end -->`, and between `<!-- benchmarks:begin -->` and `<!-- benchmarks:end -->`.
+`<!-- results:end -->` (our runs, then the ledger of published figures), and between
+`<!-- benchmarks:begin -->` and `<!-- benchmarks:end -->`.
 """
 
 import json
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from affectkeras.errors import UserError
 from affectkeras.files import atomic_file, write_json
+from affectkeras.ledger import make_ledger, recipe_claims
+from affectkeras.ledger_runs import sort_results
+from affectkeras.ledger_table import LEGEND, NONE, ledger_table, markdown_table
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
 
 KEPT = ("schema", "recipe", "dataset", "protocol", "seeds", "served", "served_arm", "baselines")
-KEPT_OF_ARM = ("n", "groups", "seeds", "accuracy", "macro_f1", "cross_entropy")
+KEPT_OF_ARM = (
+    *("n", "groups", "seeds", "accuracy", "macro_f1", "balanced_accuracy"),
+    *("auc", "calibration_error", "cross_entropy"),
+)
 KEPT_OF_MACHINE = (
     *("affectkeras", "commit", "python", "keras", "backend", "tensorflow", "numpy"),
     *("machine", "cpus", "accelerator"),
@@ -32,7 +40,7 @@ RESULT_HEADER = (
     *("Macro F1", "Majority", "Seeds", "Machine", "Training"),
 )
 BENCHMARK_HEADER = ("Benchmark", "Case", "Ours", "Peer", "Ratio", "Bar", "Met", "Machine")
-NONE = "–"
+EMPTY = "No figures yet."
 
 
 def add(run_dir: Path, /, name: str, results_dir: Path = RESULTS) -> Path:
@@ -52,11 +60,12 @@ def add(run_dir: Path, /, name: str, results_dir: Path = RESULTS) -> Path:
 
 def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
     """Write both tables into the README."""
-    kept = [_load(path) for path in sorted(results_dir.glob("*.json"))]
+    kept = {path.stem: _load(path) for path in sorted(results_dir.glob("*.json"))}
     text = readme.read_text(encoding="utf-8")
-    figures = [one for one in kept if "recipe" in one]
-    measured = [one for one in kept if "benchmark" in one]
-    text = replace_block(text, "results", result_table(figures), readme)
+    figures = {name: one for name, one in kept.items() if "recipe" in one}
+    measured = [one for one in kept.values() if "benchmark" in one]
+    results = f"{result_table(figures.values())}\n\n{published_table(figures)}"
+    text = replace_block(text, "results", results, readme)
     text = replace_block(text, "benchmarks", benchmark_table(measured), readme)
     with atomic_file(readme) as file:
         file.write(text.encode("utf-8"))
@@ -94,14 +103,23 @@ def without_paths(command: list[str] | str) -> list[str]:
     return [absolute.sub(r"\1PATH", word) for word in words]
 
 
-def result_table(results: list[dict]) -> str:
+def result_table(results: Iterable[dict]) -> str:
     """Return a row per result and arm on its test rows, as a Markdown table."""
     rows = []
     for result in results:
         for arm, splits in result["arms"].items():
             if "test" in splits:
                 rows.append(_result_row(result, arm, splits["test"]))
-    return _table(RESULT_HEADER, rows)
+    return markdown_table(RESULT_HEADER, rows, EMPTY)
+
+
+def published_table(results: dict[str, dict]) -> str:
+    """Return the ledger of every recipe's published figures beside kept results, by name."""
+    claims = recipe_claims("recipes")
+    # `add` keeps complete results only and leaves the word away.
+    complete = [(name, {"status": "complete", **one}) for name, one in results.items()]
+    rows = make_ledger(claims, sort_results(complete, claims))
+    return f"Published figures beside ours:\n\n{ledger_table(rows)}\n\n{LEGEND}"
 
 
 def benchmark_table(benchmarks: list[dict]) -> str:
@@ -122,7 +140,7 @@ def benchmark_table(benchmarks: list[dict]) -> str:
             machine = _machine(told.get("environment", told))
             met = {True: "yes", False: "no"}.get(told.get("passed"), NONE)
             rows.append([benchmark["benchmark"], name, *map(_number, figures), met, machine])
-    return _table(BENCHMARK_HEADER, rows)
+    return markdown_table(BENCHMARK_HEADER, rows, EMPTY)
 
 
 def replace_block(text: str, name: str, content: str, path: Path) -> str:
@@ -186,16 +204,6 @@ def _duration(seconds: float | None) -> str:
     if seconds is None:
         return NONE
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _table(header: tuple[str, ...], rows: list[list]) -> str:
-    if not rows:
-        return "No figures yet."
-    lines = [header, ["---"] * len(header), *rows]
-    cells = [
-        [str(NONE if cell is None else cell).replace("|", "\\|") for cell in line] for line in lines
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def _load(path: Path) -> dict:

@@ -97,8 +97,9 @@ def test_a_recipes_help_shows_its_docstring_and_comments(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["doctor", "predict"]),
+        (["--help"], ["doctor", "predict", "ledger"]),
         (["doctor", "--help"], ["[NAME]", "[DIR]", "--group-pattern REGEX"]),
+        (["ledger", "--help"], ["RUNS_DIR", "--out FILE"]),
         (["predict", "--help"], ["RUN", "IMAGE [IMAGE ...]", "--batch-size"]),
     ],
 )
@@ -121,6 +122,7 @@ def test_mistakes_on_the_command_line_end_with_status_2():
         (["doctor", "sfw", "."], "error: Unknown data set 'sfw'"),
         (["doctor", "sfew", "nowhere"], "error: nowhere: "),
         (["predict", "run"], "error: predict needs at least one image"),
+        (["ledger", "nowhere"], "error: nowhere: there is no such folder."),
         (["diagnose"], "diagnose"),
     ]:
         done = run("-m", "affectkeras", *arguments)

@@ -42,7 +42,7 @@ ROW = (
     "| 42.1 ± 2.1 | 19.4 | 2 | 2 CPU cores | 10 min |"
 )
 README = (
-    "# Title\n<!-- results:begin -->\nold\n<!-- results:end -->\nbetween\n"
+    "# Title\n<!-- results:begin -->\nstale\n<!-- results:end -->\nbetween\n"
     "<!-- benchmarks:begin -->\n<!-- benchmarks:end -->\nafter\n"
 )
 
@@ -61,10 +61,22 @@ def test_a_kept_run_appears_in_the_readme_between_the_markers(tmp_path):
     readme_table.write(readme, kept)
     text = readme.read_text()
     assert ROW in text
-    assert "old" not in text
+    assert "stale" not in text
     assert text.startswith("# Title\n<!-- results:begin -->\n| Recipe, data | Model | Arm |")
     assert "<!-- results:end -->\nbetween\n<!-- benchmarks:begin -->\nNo figures yet." in text
     assert text.endswith("<!-- benchmarks:end -->\nafter\n")
+
+
+def test_published_figures_stand_below_with_ours_beside_them(tmp_path):
+    readme, kept = tmp_path / "README.md", tmp_path / "results"
+    readme.write_text(README)
+    readme_table.add(saved_run(tmp_path), "sfew", kept)
+    readme_table.write(readme, kept)
+    block = readme.read_text().split("<!-- results:end -->")[0]
+    line = next(one for one in block.splitlines() if "table-1.resnet50-bdr" in one)
+    assert block.index(ROW) < block.index(line)
+    assert "| 46 (leaky) | 216 |" in line
+    assert "| grouped: 42.1 ± 2.1 [35.0, 49.0], n 216, 2 seeds, resnet50 |" in line
 
 
 def test_writing_twice_changes_nothing(tmp_path):
