@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from affectkeras.datasets import reader
 from affectkeras.datasets.table import ArrayPayload, ExampleTable
 from affectkeras.errors import UserError
 from affectkeras.evaluation.leakage import check_split, refuse_leak
 from affectkeras.evaluation.splits import Split, split_table, subsample
-from affectkeras.media.hashing import find_identical, pixel_digests
+from affectkeras.media.near_duplicates import describe_images, find_copies, join_pairs
 
 # Made and divided alike in every run, so that runs are compared on the same test rows.
 SPLIT_SEED = 0
@@ -65,14 +64,14 @@ def divide_faces(
     Raises:
         UserError: when the protocol cannot be followed, or the split leaks where it must not.
     """
-    identical = find_identical(pixel_digests(_image_sources(table)))
+    copies = find_copies(describe_images(_image_sources(table)))
     split = split_table(
         table.frame,
         "expression",
         protocol,
         seed=SPLIT_SEED,
         groups_known=table.groups_known,
-        copies=identical,
+        copies=join_pairs(copies, len(table)),
         # SFEW has films; a copy of it that names none has lost them.
         allow_unknown_groups=table.name != "sfew",
         class_names=table.target("expression").class_names,
@@ -81,9 +80,7 @@ def divide_faces(
         labels = table.frame["expression"].to_numpy()[split.train]
         kept = subsample(split.train, labels, train_rows, SPLIT_SEED)
         split = split.keep_training(kept, f"not among the {train_rows} training rows asked for")
-    pairs = [(rows[0], row, "identical") for rows in identical for row in rows[1:]]
-    pairs = pd.DataFrame(pairs, columns=["first", "second", "kind"])
-    findings = check_split(table.frame, split, pairs)
+    findings = check_split(table.frame, split, copies)
     refuse_leak(findings, protocol)
     return split, findings
 

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import recipes
+from affectkeras.datasets import reader
 from affectkeras.datasets.sample import sample_sfew
 from affectkeras.errors import UserError
 from affectkeras.evaluation.leakage import CHECKS
@@ -108,7 +109,9 @@ def assert_evaluation_is_invariant(folder: Path, result: dict) -> None:
     predictions = pd.read_csv(folder / "predictions.csv")
     test = predictions[(predictions["split"] == "test") & (predictions["arm"] == arm)]
     names = result["class_names"]
-    files = [sample_sfew() / name for name in test["example_id"]]
+    table = reader("sfew").read(sample_sfew(), progress=False)
+    paths = dict(zip(table.frame["example_id"], table.payload.paths, strict=True))
+    files = [Path(paths[name]) for name in test["example_id"]]
     classes, classify = load_classifier(folder / "saved_model")
     assert classes == names
     saved = test[[f"p_{name}" for name in names]].to_numpy()
