@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from affectkeras.claims import Claim
 from affectkeras.errors import UserError
 from affectkeras.files import atomic_file, write_csv
 from affectkeras.ledger import (
@@ -17,7 +18,6 @@ from affectkeras.ledger import (
     recipe_claims,
 )
 from affectkeras.ledger_runs import Found, Ours, counted, find_results
-from affectkeras.results import Claim
 
 NONE = "–"
 HEADER = (

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkeras import results, runs
+from affectkeras import claims, results, runs
+from affectkeras.claims import Claim
 from affectkeras.evaluation.leakage import CHECKS
 from affectkeras.evaluation.splits import split_table
-from affectkeras.results import Claim
 
 CLASSES = ("Angry", "Happy", "Sad", "None")
 
@@ -210,7 +210,7 @@ CLAIM = Claim("table-1.resnet50-bdr", 0.46, "accuracy", 216, "paper", "Table 1",
 def claim_row(claim=CLAIM, **changes):
     arms = {"bdr": {"test": {"accuracy": {"mean": 0.41}, "n": 215}}}
     run = {"dataset": "sfew", "protocol": "paper", "sample": False, "quick": False, **changes}
-    return results.claims_rows([claim], arms=arms, **run)[0]
+    return claims.claims_rows([claim], arms=arms, **run)[0]
 
 
 def test_a_full_run_under_the_papers_protocol_is_comparable():
