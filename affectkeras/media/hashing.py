@@ -27,6 +27,14 @@ def pixel_digest(source: str | os.PathLike | bytes | np.ndarray) -> bytes:
         ImageDamaged: when a file cannot be decoded.
         ValueError: when an array has another shape or dtype.
     """
+    return digest_of(read_pixels(source))
+
+
+def read_pixels(source: str | os.PathLike | bytes | np.ndarray) -> np.ndarray:
+    """Return an image's pixels as uint8 `(height, width)` where all is grey, else with 3 channels.
+
+    Args and errors are those of `pixel_digest`.
+    """
     if isinstance(source, np.ndarray):
         pixels = _check_pixels(source)
     else:
@@ -35,6 +43,11 @@ def pixel_digest(source: str | os.PathLike | bytes | np.ndarray) -> bytes:
         pixels = pixels[:, :, 0]
     if pixels.ndim == 3 and _is_grey(pixels):
         pixels = pixels[:, :, 0]
+    return pixels
+
+
+def digest_of(pixels: np.ndarray) -> bytes:
+    """Return the `pixel_digest` of pixels that `read_pixels` gave."""
     digest = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(pixels))
     return digest.digest()
