@@ -161,7 +161,7 @@ def test_our_own_protocols_set_the_training_copy_aside(folder, protocol, change,
     replace_test_picture(folder, change)
     split, findings = faces.divide_faces(read(folder), protocol)
     assert findings["passed"], message
-    assert split.set_aside["reason"].str.contains("a copy of an image").any()
+    assert split.set_aside["reason"].str.contains("its picture is also in").any()
     assert len(split.test) == PEOPLE
 
 

@@ -3,17 +3,18 @@
 import numpy as np
 
 from affectkeras.errors import UserError
-from affectkeras.evaluation.assignment import divide
+from affectkeras.evaluation.assignment import divide, join_units
 
 
 class SplitDraft:
     """A split in the making: the owner's part, unit and class of each row, and our part."""
 
-    def __init__(self, frame, target_column, units, groups_known, seed):
+    def __init__(self, frame, target_column, ties, groups_known, seed):
         self.owner = frame["split"].to_numpy(dtype=str)
         self.labels = frame[target_column].to_numpy()
-        self.groups = frame["group"].to_numpy(dtype=str)
-        self.units = units
+        self.ties = ties
+        together = [rows for codes in ties.values() for rows in _sets(codes)]
+        self.units = join_units(np.arange(len(frame)), together)
         self.groups_known = groups_known
         self.seed = seed
         self.part = np.full(len(frame), "", dtype="<U10")
@@ -27,15 +28,15 @@ class SplitDraft:
         self.reason[rows] = reason
 
     def set_aside_shared(self, part: str, other: str) -> None:
-        """Set aside the rows of an owner's part whose unit also has rows in another."""
-        rows, others = self.owned(part), np.flatnonzero(self.owner == other)
-        shared = rows[np.isin(self.units[rows], self.units[others])]
-        same_group = np.isin(self.groups[shared], self.groups[others]) & self.groups_known
-        self.set_aside(shared[same_group], f"its group is also in the owner's {other} part")
-        self.set_aside(
-            shared[~same_group],
-            f"a copy of an image, or of one of its group, in the owner's {other} part",
-        )
+        """Set aside the rows of an owner's part that are tied to a row in another.
+
+        Only the tied rows themselves: a film does not go because one of its frames has a copy.
+        """
+        others = np.flatnonzero(self.owner == other)
+        for name, codes in self.ties.items():
+            rows = self.owned(part)
+            shared = rows[(codes[rows] >= 0) & np.isin(codes[rows], codes[others])]
+            self.set_aside(shared, f"its {name} is also in the owner's {other} part")
 
     def divide(self, rows, shares, parts, *, whole_units: bool, source: str) -> None:
         """Divide rows into named parts, by unit or row by row, classes evenly."""
@@ -53,3 +54,11 @@ class SplitDraft:
             units, self.labels[rows], shares, seed=self.seed, complete_first=complete_first
         )
         self.part[rows] = np.asarray(parts)[chosen]
+
+
+def _sets(codes: np.ndarray) -> list[np.ndarray]:
+    """Return the row numbers of every code from 0 that several rows have."""
+    told = np.flatnonzero(codes >= 0)
+    told = told[np.argsort(codes[told], kind="stable")]
+    cuts = np.flatnonzero(np.diff(codes[told])) + 1
+    return [rows for rows in np.split(told, cuts) if len(rows) > 1]

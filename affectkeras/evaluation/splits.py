@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from affectkeras.errors import UserError
-from affectkeras.evaluation.assignment import join_units
 from affectkeras.evaluation.draft import SplitDraft
 
 PROTOCOLS = ("grouped", "official", "paper")
@@ -104,8 +103,8 @@ def split_table(
         )
     if not len(frame):
         raise UserError("there is no row to split: no example of the data set could be used.")
-    units = _units(frame, groups_known, copies or [])
-    draft = SplitDraft(frame, target_column, units, groups_known, seed)
+    ties = _ties(frame, groups_known, copies or [])
+    draft = SplitDraft(frame, target_column, ties, groups_known, seed)
     makers = {"grouped": _grouped, "official": _official, "paper": _paper}
     description = makers[protocol](draft)
     if protocol == "grouped" and not groups_known:
@@ -147,23 +146,26 @@ def subsample(rows: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np
     return np.sort(np.concatenate(chosen))
 
 
-def _units(frame: pd.DataFrame, groups_known: bool, copies: list[np.ndarray]) -> np.ndarray:
-    """Return the unit of each row: what shares a group, subject, dyad, video or picture."""
-    together = [*copies]
-    for column in (name for name in KEPT_TOGETHER if name in frame.columns):
-        told = np.flatnonzero(frame[column].notna() & (frame[column] != ""))
-        found = frame.iloc[told].groupby(column).indices.values()
-        together += [told[positions] for positions in found if len(positions) > 1]
-    if not groups_known:
-        return join_units(np.arange(len(frame)), together)
-    blank = np.flatnonzero(frame["group"].isna() | (frame["group"] == ""))
-    if len(blank):
-        first = frame["example_id"].iloc[blank[0]]
-        raise UserError(
-            f"rows without a group: {len(blank)}, the first {first!r}. "
-            "Give a group pattern that matches every file name, or none at all."
-        )
-    return join_units(pd.factorize(frame["group"])[0], together)
+def _ties(frame: pd.DataFrame, groups_known: bool, copies: list[np.ndarray]) -> dict:
+    """Return what ties rows together: `{name: code of each row, -1 where nothing is told}`."""
+    if groups_known:
+        blank = np.flatnonzero(frame["group"].isna() | (frame["group"] == ""))
+        if len(blank):
+            first = frame["example_id"].iloc[blank[0]]
+            raise UserError(
+                f"rows without a group: {len(blank)}, the first {first!r}. "
+                "Give a group pattern that matches every file name, or none at all."
+            )
+    columns = [*(("group",) if groups_known else ()), *KEPT_TOGETHER]
+    ties = {
+        name: pd.factorize(frame[name].mask(frame[name] == ""))[0]
+        for name in columns
+        if name in frame.columns
+    }
+    ties["picture"] = np.full(len(frame), -1)
+    for number, rows in enumerate(copies):
+        ties["picture"][rows] = number
+    return ties
 
 
 def _grouped(draft: SplitDraft) -> str:

@@ -157,7 +157,7 @@ def test_unknown_groups_are_single_rows_or_pixel_identical_sets():
     frame = faces()
     made = split(frame, groups_known=False, copies=[np.array([0, 130])])
     assert list(made.set_aside["row"]) == [0]
-    assert made.set_aside["reason"][0].startswith("a copy of an image")
+    assert made.set_aside["reason"][0].startswith("its picture is also in")
     assert made.groups_known is False
     assert "copies of one picture are a group, every other image is its own" in made.description
 
