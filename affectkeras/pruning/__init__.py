@@ -1,0 +1,1 @@
+"""Structural pruning: physically smaller models from functional Keras models, with a proof."""
