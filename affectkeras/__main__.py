@@ -1,4 +1,4 @@
-"""Commands: `python -m affectkeras doctor | predict | ledger`."""
+"""Commands: `python -m affectkeras doctor | predict | compare | ledger`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -78,10 +78,31 @@ def ledger(
     ledger_command(runs_dir, "recipes", out)
 
 
+def compare(
+    arms: Annotated[Positional[tuple[str, ...]], arg(metavar="RUN_OR_ARM [RUN_OR_ARM ...]")],
+    /,
+    out: Annotated[Path | None, arg(metavar="DIR")] = None,
+    worth: Annotated[float, arg(metavar="POINTS")] = 3.0,
+) -> None:
+    """Say whether arms of runs differ on the same test rows: interval, test and plain verdict.
+
+    Args:
+        arms: run folders, and RUN:ARM for one arm. A run stands for all its arms, "none" or else
+            its first in front. The first of all is the reference.
+        out: also write comparison.md, comparison.csv and comparison.png into this folder.
+        worth: the difference worth finding; how many test rows it would need is said.
+    """
+    if not arms:
+        raise UserError("compare needs at least one run folder or RUN:ARM. Found none.")
+    from affectkeras.compare import compare_command
+
+    compare_command(list(arms), out=out, worth_points=worth)
+
+
 def main() -> object:
     """Run the command that the command line names."""
     return tyro.extras.subcommand_cli_from_dict(
-        {"doctor": doctor, "predict": predict, "ledger": ledger},
+        {"doctor": doctor, "predict": predict, "compare": compare, "ledger": ledger},
         prog="python -m affectkeras",
         description=(
             "Transfer learning for affect recognition. Recipes are commands of their own, such as "
