@@ -3,6 +3,7 @@
 The paper (section 2.1) names albumentations' Resize, HorizontalFlip, RandomBrightness,
 ShiftScaleRotate, Compression, HueSaturationValue and Normalize without settings; the settings here
 are the defaults of albumentations 2.0.8. Resize is `media.images`; Normalize is in the model.
+Contrast, which the pruning paper (section 3) adds to them, follows brightness.
 
 Images are uint8 `(height, width, 3)`, RGB. Every operation is a pure function of an image and
 explicit parameters. OpenCV does the work: TensorFlow's own operations for these needed ten times
@@ -17,7 +18,7 @@ import numpy as np
 
 LEVELS = 255
 HUES = 180  # OpenCV's and albumentations' hue circle: one unit is two degrees
-DRAWS = 15  # random numbers per image; always as many, so that no setting shifts another's
+DRAWS = 17  # random numbers per image; always as many, so that no setting shifts another's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Augmentation:
         hue_limit: in units of two degrees (180 to the circle).
         saturation_limit: in levels of 255.
         value_limit: in levels of 255.
+        contrast_probability: of stretching or shrinking the distances from the mean grey.
+        contrast_limit: as a share of the distances.
 
     Raises:
         ValueError: when a probability or limit is out of range.
@@ -56,6 +59,8 @@ class Augmentation:
     hue_limit: float = 20.0
     saturation_limit: float = 30.0
     value_limit: float = 20.0
+    contrast_probability: float = 0.0
+    contrast_limit: float = 0.2
 
     def __post_init__(self):
         highest = {
@@ -65,6 +70,7 @@ class Augmentation:
             "hue_limit": HUES,
             "saturation_limit": LEVELS,
             "value_limit": LEVELS,
+            "contrast_limit": 1,
         }
         for name, value in dataclasses.asdict(self).items():
             if name.endswith("_probability") and not 0 <= value <= 1:
@@ -94,6 +100,35 @@ class Augmentation:
         """Return flip and a gentle warp: for small aligned faces, where 45° leaves no face."""
         return dataclasses.replace(
             cls.none(), flip_probability=0.5, warp_probability=0.5, rotation_limit=15.0
+        )
+
+    @classmethod
+    def rotate_and_colour(
+        cls, rotation_limit: float = 15.0, colour_limit: float = 0.2
+    ) -> "Augmentation":
+        """Return the pruning paper's list (section 3), every image changed in every epoch.
+
+        It names rotation, noise on brightness, contrast and saturation, and flips, all without
+        settings: the limits are chosen. Nothing is shifted or scaled.
+
+        Args:
+            rotation_limit: in degrees.
+            colour_limit: of brightness, contrast and saturation, as a share of the full range.
+        """
+        return cls(
+            brightness_probability=1.0,
+            brightness_limit=colour_limit,
+            warp_probability=1.0,
+            shift_limit=0.0,
+            scale_limit=0.0,
+            rotation_limit=rotation_limit,
+            compression_probability=0.0,
+            colour_probability=1.0,
+            hue_limit=0.0,
+            saturation_limit=LEVELS * colour_limit,
+            value_limit=0.0,
+            contrast_probability=1.0,
+            contrast_limit=colour_limit,
         )
 
     @property
@@ -141,6 +176,13 @@ def flip(image: np.ndarray) -> np.ndarray:
 def shift_brightness(image: np.ndarray, levels: int) -> np.ndarray:
     """Add whole levels of 255 to all channels, stopping at 0 and 255."""
     return cv2.add(image, (levels, levels, levels, 0))
+
+
+def scale_contrast(image: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply every level's distance from the image's mean grey, stopping at 0 and 255."""
+    mean = cv2.mean(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[0]
+    levels = mean + factor * (np.arange(LEVELS + 1) - mean)
+    return cv2.LUT(image, np.clip(np.rint(levels), 0, LEVELS).astype(np.uint8))
 
 
 def affine_matrix(size, *, shift=(0.0, 0.0), scale=(1.0, 1.0), degrees=0.0) -> np.ndarray:
@@ -192,7 +234,7 @@ def shift_hue_saturation_value(
 
 
 def _augment(image: np.ndarray, augmentation: Augmentation, draw: np.ndarray) -> np.ndarray:
-    """Apply what the numbers `(DRAWS,)` say, in the paper's order."""
+    """Apply what the numbers `(DRAWS,)` say, in the papers' order."""
     chances = draw[:5]
     brightness, shift_x, shift_y, scale_x, scale_y, turn, hue, saturation, value = (
         2 * draw[5:14] - 1
@@ -202,6 +244,8 @@ def _augment(image: np.ndarray, augmentation: Augmentation, draw: np.ndarray) ->
         image = flip(image)
     if chances[1] < augmentation.brightness_probability:
         image = shift_brightness(image, round(LEVELS * augmentation.brightness_limit * brightness))
+    if draw[15] < augmentation.contrast_probability:
+        image = scale_contrast(image, 1 + augmentation.contrast_limit * (2 * draw[16] - 1))
     if chances[2] < augmentation.warp_probability:
         shift, scale = augmentation.shift_limit, augmentation.scale_limit
         matrix = affine_matrix(

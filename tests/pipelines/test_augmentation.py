@@ -16,6 +16,7 @@ from affectkeras.pipelines.augmentation import (
     compress,
     draw_uniform,
     flip,
+    scale_contrast,
     shift_brightness,
     shift_hue_saturation_value,
     warp,
@@ -60,6 +61,24 @@ def test_flip_mirrors_left_and_right():
 def test_brightness_adds_levels_and_stops_at_the_ends(levels):
     expected = np.clip(noise().astype(int) + levels, 0, 255)
     np.testing.assert_array_equal(shift_brightness(noise(), levels), expected)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.8, 1.0, 1.37, 2.0])
+def test_contrast_equals_moving_every_pixel_away_from_the_mean_grey(factor):
+    image = smooth()
+    red, green, blue = image.reshape(-1, 3).T.astype(float)
+    mean = np.mean(0.299 * red + 0.587 * green + 0.114 * blue)
+    expected = np.empty(image.shape)
+    for index in np.ndindex(image.shape):
+        expected[index] = min(255.0, max(0.0, mean + factor * (image[index] - mean)))
+    # OpenCV rounds each pixel's grey; a level more or less by that and by the last rounding.
+    assert largest_difference(scale_contrast(image, factor), expected) <= 1
+
+
+def test_contrast_leaves_an_even_image_and_a_factor_of_one_alone():
+    np.testing.assert_array_equal(scale_contrast(noise(), 1.0), noise())
+    even = np.full((4, 5, 3), 77, np.uint8)
+    np.testing.assert_array_equal(scale_contrast(even, 1.9), even)
 
 
 def test_the_matrix_turns_anticlockwise_about_the_centre():
@@ -196,7 +215,38 @@ def test_operations_follow_each_other_in_the_papers_order():
     np.testing.assert_array_equal(augment(image, certain, seed=3, epoch=2, row=11), expected)
 
 
-@pytest.mark.parametrize("name", ["flip", "brightness", "warp", "compression", "colour"])
+def test_rotation_and_colours_follow_each_other_without_shift_or_scale():
+    image = smooth()
+    settings = Augmentation.rotate_and_colour(rotation_limit=20, colour_limit=0.1)
+    draw = draw_uniform(3, 2, [12])[0]
+    evenly = 2 * draw - 1
+    assert draw[0] >= 0.5  # this row is not flipped
+    expected = shift_brightness(image, round(25.5 * evenly[5]))
+    expected = scale_contrast(expected, 1 + 0.1 * evenly[16])
+    expected = warp(expected, affine_matrix((40, 32), degrees=20 * evenly[10]))
+    expected = shift_hue_saturation_value(expected, 0, 25.5 * evenly[12], 0)
+    np.testing.assert_array_equal(augment(image, settings, seed=3, epoch=2, row=12), expected)
+
+
+def test_rotation_and_colours_change_every_image_anew_in_every_epoch():
+    settings = Augmentation.rotate_and_colour()
+    images = np.stack([smooth()] * 40)
+    epochs = [
+        augment_batch(images, settings, seed=0, epoch=epoch, rows=range(40)) for epoch in (0, 1)
+    ]
+    seen = {image.tobytes() for image in np.concatenate(epochs)}
+    assert len(seen) == 80
+    assert smooth().tobytes() not in seen
+
+
+def test_random_numbers_stay_the_same_whatever_operations_are_added():
+    expected = [0.6543577763272059, 0.4782408750910643, 0.1866076071073428]
+    assert draw_uniform(3, 2, [11])[0, [0, 7, 14]].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["flip", "brightness", "contrast", "warp", "compression", "colour"]
+)
 def test_each_operation_alone_happens_as_often_as_its_probability_says(name):
     settings = dataclasses.replace(Augmentation.none(), **{f"{name}_probability": 0.3})
     images = np.stack([noise(8, 8)] * 600)
@@ -223,6 +273,7 @@ def test_light_never_touches_colours():
     [
         ({"flip_probability": 1.5}, r"`flip_probability` must be in \[0, 1\]. Received: .*=1.5"),
         ({"hue_limit": 200}, r"`hue_limit` must be in \[0, 180\]. Received: hue_limit=200"),
+        ({"contrast_limit": 1.1}, r"`contrast_limit` must be in \[0, 1\]. Received: .*=1.1"),
         ({"scale_limit": 1.0}, r"`scale_limit` must be in \[0, 1\). Received: scale_limit=1.0"),
         (
             {"compression_quality": (0, 50)},
