@@ -49,4 +49,4 @@ def _of_each(pairs: list, most: int) -> list:
 
 def _end(example_id: str) -> str:
     """Return the end of the file's name: films differ at its start, frames at its end."""
-    return example_id.rsplit("/", 1)[-1].rsplit(".", 1)[0][-26:]
+    return example_id.rsplit("/", 1)[-1].rsplit(".", 1)[0][-22:]
