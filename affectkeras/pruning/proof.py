@@ -75,13 +75,14 @@ def mask_model(model: keras.Model, plan: PrunePlan) -> keras.Model:
 
     What a plan would cost can be measured on it without surgery.
     """
-    graph = ChannelGraph(model)
+    channels, graph = ChannelGraph(model), require_graph(model)
     inputs = [
-        keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
-        for tensor in require_graph(model).inputs
+        keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.name) for one in graph.inputs
     ]
-    outputs = run_reading(graph, inputs, functools.partial(_mask, Removal(graph, plan)))
-    return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=model.name)
+    outputs = run_reading(channels, inputs, functools.partial(_mask, Removal(channels, plan)))
+    # The structure of the original's inputs and outputs, be it a list, a dict or one tensor.
+    inputs = keras.tree.pack_sequence_as(graph.input, inputs)
+    return keras.Model(inputs, keras.tree.pack_sequence_as(graph.output, outputs), name=model.name)
 
 
 def run_reading(graph: ChannelGraph, inputs: list, read) -> list:

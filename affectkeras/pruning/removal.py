@@ -6,6 +6,7 @@ import difflib
 import keras
 import numpy as np
 
+from affectkeras.pruning import kinds
 from affectkeras.pruning.errors import PruningError
 from affectkeras.pruning.graph import ChannelGraph, LayerChannels
 from affectkeras.pruning.plan import LayerPlan, PrunePlan
@@ -121,8 +122,10 @@ class Removal:
         Raises:
             PruningError: when a map is to be merged where its target is not read beside it.
         """
-        roots = self._graph.layers[path].reads
-        here = set(roots.tolist())
+        channels = self._graph.layers[path]
+        roots = channels.reads
+        # Only where maps are mixed can a weight take over for another.
+        here = set(roots.tolist()) if kinds.mixes(channels.operation) else set()
         none = np.zeros(0, np.int64)
         sources, targets, scales, constant_at, values = [none], [none], [none], [none], [none]
         for source in self.merges.keys() & here:
