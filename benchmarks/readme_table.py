@@ -15,7 +15,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from affectkeras import compare
+from affectkeras.comparison_arms import match_arms, read_arms
+from affectkeras.comparison_words import notes
 from affectkeras.errors import UserError
+from affectkeras.evaluation.comparison import compare_arms
 from affectkeras.files import atomic_file, write_json
 from affectkeras.ledger import make_ledger, recipe_claims
 from affectkeras.ledger_runs import sort_results
@@ -41,6 +45,7 @@ RESULT_HEADER = (
 )
 BENCHMARK_HEADER = ("Benchmark", "Case", "Ours", "Peer", "Ratio", "Bar", "Met", "Machine")
 EMPTY = "No figures yet."
+WORTH = 0.03  # a difference of accuracy that is worth finding
 
 
 def add(run_dir: Path, /, name: str, results_dir: Path = RESULTS) -> Path:
@@ -54,7 +59,8 @@ def add(run_dir: Path, /, name: str, results_dir: Path = RESULTS) -> Path:
         )
     results_dir.mkdir(parents=True, exist_ok=True)
     path = results_dir / f"{name}.json"
-    write_json(path, compact_result(result))
+    compared = comparison_words(run_dir) if len(result["arms"]) > 1 else {}
+    write_json(path, compact_result(result) | compared)
     return path
 
 
@@ -64,11 +70,38 @@ def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
     text = readme.read_text(encoding="utf-8")
     figures = {name: one for name, one in kept.items() if "recipe" in one}
     measured = [one for one in kept.values() if "benchmark" in one]
-    results = f"{result_table(figures.values())}\n\n{published_table(figures)}"
+    results = "\n\n".join(
+        [
+            result_table(figures.values()),
+            *(
+                comparison_list(one["comparison"])
+                for one in figures.values()
+                if "comparison" in one
+            ),
+            published_table(figures),
+        ]
+    )
     text = replace_block(text, "results", results, readme)
     text = replace_block(text, "benchmarks", benchmark_table(measured), readme)
     with atomic_file(readme) as file:
         file.write(text.encode("utf-8"))
+
+
+def comparison_words(run_dir: Path) -> dict:
+    """Return what `compare` says of a run's arms, ready for JSON."""
+    matched = match_arms(read_arms([str(run_dir)]))
+    compared = compare_arms(
+        matched.true, matched.groups, len(matched.class_names), matched.predictions
+    )
+    said = {"title": compare.title(matched, compared)}
+    said["verdicts"] = [*notes(matched), *compare.verdicts(matched, compared, WORTH)]
+    return {"comparison": said}
+
+
+def comparison_list(comparison: dict) -> str:
+    """Return the sentences of a comparison as Markdown."""
+    lines = [f"{comparison['title']} (`python -m affectkeras compare RUN`):", ""]
+    return "\n".join(lines + [f"- {sentence}" for sentence in comparison["verdicts"]])
 
 
 def compact_result(result: dict) -> dict:
