@@ -1,4 +1,4 @@
-"""Commands: `python -m affectkeras doctor | predict | compare | ledger`."""
+"""Commands: `python -m affectkeras doctor | crop-faces | predict | compare | ledger`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,6 +35,48 @@ def doctor(
     # Aligned faces are the reader's own default; the other readers know no such option.
     chosen = None if images == "aligned" else images
     return doctor_command(name, folder, images=chosen, group_pattern=group_pattern)
+
+
+def crop_faces(
+    paths: Annotated[Positional[tuple[Path, ...]], arg(metavar="SRC [SRC ...] DST")],
+    /,
+    size: Annotated[int | None, arg(metavar="PIXELS|None")] = 224,
+    margin: float = 0.2,
+    all_faces: bool = False,
+    keep_whole: bool = False,
+    min_confidence: float = 0.9,
+    longest_side: Annotated[int, arg(metavar="PIXELS")] = 640,
+) -> None:
+    """Cut faces out of whole photographs into square PNG files, below DST as they lie below SRC.
+
+    Faces are found by MTCNN, or by a Haar cascade where it finds none, and kept in the cache:
+    another margin or size needs no new search. Photographs are turned as their EXIF orientation
+    says. A crop that reaches beyond the photograph repeats its outermost pixels; nothing is
+    distorted. DST/faces.csv tells the outcome of every file (mtcnn, haar, no_face, whole or
+    damaged), box and landmarks in pixels of the upright photograph, and what was written. Run again
+    to go on where it was broken off.
+
+    Args:
+        paths: a folder of JPEG and PNG files at any depth, or files; last the folder for the crops.
+        size: side of the crops; None: as they are in the photograph.
+        margin: added at each side of a face, as a share of the longer side of its box.
+        all_faces: cut out every face, not only the largest and most central one.
+        keep_whole: write a photograph without a face whole.
+        min_confidence: below it, a face of MTCNN does not count.
+        longest_side: larger photographs are reduced to this for the search, in which faces of less
+            than 20 pixels are not found.
+    """
+    if len(paths) < 2:
+        raise UserError(
+            "crop-faces needs a folder or files, and last a folder for the crops. Found "
+            f"{' '.join(map(str, paths)) or 'none'}."
+        )
+    from affectkeras.crop_faces import CropSettings, crop_faces_command
+    from affectkeras.media.faces import DetectionSettings
+
+    detection = DetectionSettings(longest_side=longest_side, min_confidence=min_confidence)
+    settings = CropSettings(size, margin, all_faces, keep_whole, detection)
+    crop_faces_command(paths[:-1], paths[-1], settings)
 
 
 def predict(
@@ -102,7 +144,13 @@ def compare(
 def main() -> object:
     """Run the command that the command line names."""
     return tyro.extras.subcommand_cli_from_dict(
-        {"doctor": doctor, "predict": predict, "compare": compare, "ledger": ledger},
+        {
+            "doctor": doctor,
+            "crop-faces": crop_faces,
+            "predict": predict,
+            "compare": compare,
+            "ledger": ledger,
+        },
         prog="python -m affectkeras",
         description=(
             "Transfer learning for affect recognition. Recipes are commands of their own, such as "
