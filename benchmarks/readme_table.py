@@ -24,6 +24,7 @@ from affectkeras.files import atomic_file, write_json
 from affectkeras.ledger import make_ledger, recipe_claims
 from affectkeras.ledger_runs import sort_results
 from affectkeras.ledger_table import LEGEND, NONE, ledger_table, markdown_table
+from benchmarks.pruning import pruning_table
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -69,7 +70,8 @@ def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
     kept = {path.stem: _load(path) for path in sorted(results_dir.glob("*.json"))}
     text = readme.read_text(encoding="utf-8")
     figures = {name: one for name, one in kept.items() if "recipe" in one}
-    measured = [one for one in kept.values() if "benchmark" in one]
+    measured = [one for one in kept.values() if "benchmark" in one and "families" not in one]
+    pruned = [pruning_table(one["families"]) for one in kept.values() if "families" in one]
     results = "\n\n".join(
         [
             result_table(figures.values()),
@@ -82,7 +84,8 @@ def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
         ]
     )
     text = replace_block(text, "results", results, readme)
-    text = replace_block(text, "benchmarks", benchmark_table(measured), readme)
+    benchmarks = "\n\n".join([benchmark_table(measured), *pruned])
+    text = replace_block(text, "benchmarks", benchmarks, readme)
     with atomic_file(readme) as file:
         file.write(text.encode("utf-8"))
 

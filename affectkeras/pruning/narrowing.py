@@ -111,6 +111,14 @@ def _raw_reshape(
 
 
 @narrow.register
+def _dropout(layer: layers.Dropout, reading: Reading, keep: np.ndarray) -> Narrowed:
+    # One draw for all channels (1) or one per channel.
+    shape = layer.noise_shape
+    per_channel = shape is not None and shape[-1] is not None and shape[-1] > 1
+    return Narrowed({"noise_shape": _last(shape, keep)} if per_channel else {}, {})
+
+
+@narrow.register
 def _input(layer: layers.InputLayer, reading: Reading, keep: np.ndarray) -> Narrowed:
     return Narrowed({"batch_shape": _last(layer.batch_shape, keep)}, {})
 

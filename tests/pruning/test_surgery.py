@@ -72,6 +72,16 @@ def test_precision_and_half_precision_stay():
     assert pruned.get_layer("first").kernel.dtype == "float32"
 
 
+def test_dropout_with_a_fixed_shape_still_trains():
+    images = keras.Input((6, 6, 3))
+    x = layers.Conv2D(4, 1, name="first")(images)
+    x = layers.Dropout(0.5, noise_shape=(None, 1, 1, 4))(x)
+    x = layers.Dropout(0.5, noise_shape=(None, 1, 1, 1))(x)
+    model = give_weights(keras.Model(images, layers.Dense(2)(x)))
+    pruned = prune_model(model, plan_for(model, "first", (1,)))
+    assert pruned(np.ones((2, 6, 6, 3)), training=True).shape == (2, 6, 6, 2)
+
+
 class Doubling(keras.layers.Layer):
     """An own layer that Keras has not been told of."""
 
