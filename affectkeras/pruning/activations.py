@@ -49,7 +49,7 @@ class Activations:
 
     def add(self, inputs) -> None:
         """Take in a batch of the model's input."""
-        found = self._reader(inputs, training=False)
+        found = keras.tree.flatten(self._reader(inputs, training=False))
         read = dict(zip(self._paths, map(keras.ops.convert_to_numpy, found), strict=True))
         for group, moments in zip(self.groups, self._moments, strict=True):
             for path, one in moments.items():

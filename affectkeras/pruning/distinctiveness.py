@@ -1,8 +1,9 @@
 """Which maps do the work of others: the angle between their activations over the data.
 
 Source: Gedeon & Harris, "Network reduction techniques", 1991, and "Emotion Detection through Static
-Images using Pruned Convolutional Neural Networks" (section 3.2). A map is a vector with a coordinate
-per sample; scaled to [-0.5, 0.5], vectors close to 0° do the same and vectors close to 180° cancel.
+Images using Pruned Convolutional Neural Networks" (section 3.2). A map is a vector with a
+coordinate per sample; scaled to [-0.5, 0.5], vectors close to 0° do the same and vectors close to
+180° cancel.
 
 Pure functions of arrays: no model is needed. `activations` reads them from one.
 """

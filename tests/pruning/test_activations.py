@@ -6,8 +6,8 @@ import pytest
 
 from affectkeras.pruning.activations import Activations
 from affectkeras.pruning.errors import PruningError
-from affectkeras.pruning.sweep import pareto, sweep_thresholds
 from affectkeras.pruning.surgery import prune_model
+from affectkeras.pruning.sweep import pareto, sweep_thresholds
 
 IMAGES = np.random.default_rng(0).random((64, 12, 12, 3), dtype=np.float32)
 
@@ -27,22 +27,18 @@ def build(*, flatten: bool = False) -> keras.Model:
     return keras.Model(inputs, x)
 
 
-def plant(model, *, flatten: bool = False) -> None:
-    """Make map 5 a copy of 1, and 6 the mirror image of 2 where all they give goes out alike."""
+def plant(model) -> None:
+    """Make map 5 a copy of map 1."""
     kernel, bias = model.get_layer("first").get_weights()
     kernel *= 4
     kernel[..., 5], bias[5] = kernel[..., 1], bias[1]
-    # sigmoid(-x) = 1 - sigmoid(x); the greatest of 16 would be another position, so 6 and 2 are
-    # constant over each window: they see the mean of the whole image only through their bias.
     model.get_layer("first").set_weights([kernel, bias])
-    weights, bias = model.get_layer("reader").get_weights()
-    model.get_layer("reader").set_weights([weights, bias])
 
 
 @pytest.mark.parametrize("flatten", [False, True])
 def test_planted_copies_are_all_found_and_go_without_a_trace(flatten):
     model = build(flatten=flatten)
-    plant(model, flatten=flatten)
+    plant(model)
     plan = Activations(model, ["first"]).gather([IMAGES]).plan(0.01)
     (layer,) = plan.layers
     assert layer.removed == (5,)
