@@ -55,3 +55,17 @@ def test_without_its_top_a_network_keeps_its_last_maps():
     pruned = prune_model(give_statistics(model), plan_by_importance(model, 0.5))
     assert pruned.output_shape == model.output_shape
     assert pruned.get_layer("conv_pw_12").filters == 128
+
+
+def test_a_sequential_classifier_on_a_network_stays_one():
+    network = keras.applications.MobileNet(
+        weights=None, input_shape=(32, 32, 3), alpha=0.25, include_top=False, name="network"
+    )
+    head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5, "softmax", name="top")]
+    model = give_statistics(keras.Sequential([network, *head]))
+    plan = plan_by_importance(model, 0.3)
+    assert plan.layers[0].layer == "network/conv1"
+    pruned = prune_model(model, plan)
+    assert isinstance(pruned, keras.Sequential)
+    assert pruned.get_layer("network").get_layer("conv_pw_13").filters == 179
+    assert pruned.get_layer("top").kernel.shape == (179, 5)
