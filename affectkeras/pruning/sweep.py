@@ -1,10 +1,10 @@
 """What each threshold would remove and cost, without training anything."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
-import pandas as pd
 
 from affectkeras.pruning.activations import Activations
 from affectkeras.pruning.counting import count_macs, count_parameters
@@ -13,7 +13,26 @@ from affectkeras.pruning.plan import PrunePlan
 from affectkeras.pruning.removal import Removal
 from affectkeras.pruning.surgery import prune_model
 
-COLUMNS = ("threshold", "maps_removed", "parameters", "macs", "score", "pareto")
+
+@dataclasses.dataclass(frozen=True)
+class SweepRow:
+    """What one threshold does.
+
+    Args:
+        threshold: in degrees; None: the whole model.
+        maps_removed: how many maps the plan names.
+        parameters, macs: of the smaller model; multiply-accumulate operations of one example.
+        score: what the scoring function says of its outputs.
+        pareto: whether no other row has as high a score with fewer parameters, or a higher one
+            with as many.
+    """
+
+    threshold: float | None
+    maps_removed: int
+    parameters: int
+    macs: int
+    score: float
+    pareto: bool
 
 
 def sweep_thresholds(
@@ -24,7 +43,7 @@ def sweep_thresholds(
     *,
     batch_size: int = 256,
     **options,
-) -> pd.DataFrame:
+) -> list[SweepRow]:
     """Return a row per threshold angle: what goes and what the smaller model reaches.
 
     All thresholds use the same activations. Where one layer alone reads the maps, the data passes
@@ -40,8 +59,7 @@ def sweep_thresholds(
         options: as `choose_maps` takes them.
 
     Returns:
-        Columns `COLUMNS`; the first row, threshold NaN, is the whole model. `pareto`: no other row
-        has as high a score with fewer parameters, or a higher one with as many.
+        First the whole model, then the thresholds in their order.
     """
     model = activations.model
     plans = [PrunePlan(model.name, ()), *(activations.plan(one, **options) for one in thresholds)]
@@ -51,7 +69,7 @@ def sweep_thresholds(
         head = keras.Model(model.inputs, model.get_layer(reader).input)
         features = head.predict(inputs, batch_size=batch_size, verbose=0)
     rows = []
-    for threshold, plan in zip([np.nan, *thresholds], plans, strict=True):
+    for threshold, plan in zip([None, *thresholds], plans, strict=True):
         pruned = prune_model(model, plan)
         if features is None:
             outputs = pruned.predict(inputs, batch_size=batch_size, verbose=0)
@@ -68,9 +86,8 @@ def sweep_thresholds(
                 "score": float(score(outputs)),
             }
         )
-    table = pd.DataFrame(rows)
-    table["pareto"] = pareto(table["parameters"].to_numpy(), table["score"].to_numpy())
-    return table
+    best = pareto(*(np.array([row[name] for row in rows]) for name in ("parameters", "score")))
+    return [SweepRow(**row, pareto=bool(one)) for row, one in zip(rows, best, strict=True)]
 
 
 def pareto(sizes: np.ndarray, scores: np.ndarray) -> np.ndarray:

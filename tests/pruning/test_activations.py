@@ -117,15 +117,16 @@ def test_a_sweep_tells_what_each_threshold_costs(layers):
         return np.mean(outputs.argmax(axis=1) == labels)
 
     table = sweep_thresholds(gathered, [0.01, 20, 60], IMAGES, score)
-    assert table["maps_removed"].tolist()[:2] == [0, 1]
-    assert table["maps_removed"].is_monotonic_increasing
-    assert table["parameters"].is_monotonic_decreasing
-    assert table["score"][0] == table["score"][1]  # the copy took nothing with it
-    for row, threshold in zip(table.itertuples(), [None, 0.01, 20, 60], strict=True):
-        if threshold is not None:
-            pruned = prune_model(model, gathered.plan(threshold))
-            assert row.score == score(pruned.predict(IMAGES, verbose=0))
-            assert row.parameters == pruned.count_params()
+    assert [row.threshold for row in table] == [None, 0.01, 20, 60]
+    removed = [row.maps_removed for row in table]
+    assert removed[:2] == [0, 1]
+    assert removed == sorted(removed)
+    assert table[0].score == table[1].score  # the copy took nothing with it
+    assert [row.pareto for row in table][:2] == [False, True]
+    for row in table[1:]:
+        pruned = prune_model(model, gathered.plan(row.threshold))
+        assert row.score == score(pruned.predict(IMAGES, verbose=0))
+        assert row.parameters == pruned.count_params()
 
 
 def test_rows_that_another_beats_are_not_pareto():
