@@ -60,7 +60,7 @@ def crop_faces(
         paths: a folder of JPEG and PNG files at any depth, or files; last the folder for the crops.
         size: side of the crops; None: as they are in the photograph.
         margin: added at each side of a face, as a share of the longer side of its box.
-        all_faces: cut out every face, not only the largest and most central one.
+        all_faces: cut out every face, not only the one that is large, central and certain.
         keep_whole: write a photograph without a face whole.
         min_confidence: below it, a face of MTCNN does not count.
         longest_side: larger photographs are reduced to this for the search, in which faces of less

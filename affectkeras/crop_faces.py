@@ -36,7 +36,7 @@ NO_FACE, WHOLE = "no_face", "whole"
 
 # What is held decoded at once: at 3 bytes a pixel about 200 MB.
 _PIXELS_AT_ONCE = 64_000_000
-_FILES_AT_ONCE = 4 * BATCH_SIZE
+_FILES_AT_ONCE = 2 * BATCH_SIZE
 _FORMAT = 1  # counted up when the same settings would write other crops
 
 
@@ -199,15 +199,17 @@ def load_detector() -> None:
     """Load the detector's networks without TensorFlow's notes.
 
     Raises:
-        UserError: when Keras is set to another backend, on which MTCNN does not run.
+        UserError: when Keras runs on another backend already, which MTCNN cannot.
     """
+    # Whatever Keras is set to for training: here it only runs the detector.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     start_tensorflow()
     import keras
 
     if keras.backend.backend() != "tensorflow":
         raise UserError(
-            f"MTCNN needs Keras's TensorFlow backend, but it is {keras.backend.backend()}. Set "
-            "KERAS_BACKEND=tensorflow."
+            f"MTCNN needs Keras's TensorFlow backend, but it is {keras.backend.backend()}. Find "
+            "faces in a process of its own: python -m affectkeras crop-faces."
         )
     with quiet_start():
         load_networks()

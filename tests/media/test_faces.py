@@ -55,6 +55,15 @@ def test_a_central_face_is_preferred_to_a_larger_one_in_the_corner():
     assert rank_faces([central, much_larger], 100, 100)[0] == much_larger
 
 
+def test_a_certain_face_is_preferred_to_a_larger_doubtful_one():
+    # 20² · 1 against 40² · 1 / (1 + 500 · 0.01) = 267, both at the centre.
+    certain, doubtful = face(40, 40, 20, 20, confidence=1.0), face(30, 30, 40, 40, confidence=0.99)
+    assert rank_faces([doubtful, certain], 100, 100) == [certain, doubtful]
+    # 40² / (1 + 500 · 0.004) = 533.
+    less = face(30, 30, 40, 40, confidence=0.996)
+    assert rank_faces([certain, less], 100, 100) == [less, certain]
+
+
 def test_of_equal_faces_the_first_stays_in_front_and_no_face_gives_none():
     left, right = face(10, 40, 20, 20), face(70, 40, 20, 20)
     assert rank_faces([left, right], 100, 100) == [left, right]
