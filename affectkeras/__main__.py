@@ -1,4 +1,4 @@
-"""Commands: `python -m affectkeras doctor | crop-faces | predict | compare | ledger`."""
+"""Commands: `python -m affectkeras doctor | crop-faces | predict | prune | compare | ledger`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -101,6 +101,41 @@ def predict(
     predict_command(run, list(inputs), csv=csv, batch_size=batch_size)
 
 
+def prune(
+    model: Annotated[Positional[Path], arg(metavar="MODEL_OR_RUN")],
+    out: Annotated[Positional[Path], arg(metavar="OUT")],
+    /,
+    threshold: Annotated[float | None, arg(metavar="DEGREES")] = None,
+    fraction: Annotated[float | None, arg(metavar="SHARE")] = None,
+    plan: Annotated[Path | None, arg(metavar="FILE")] = None,
+    images: Annotated[tuple[Path, ...], arg(metavar="IMAGE_OR_FOLDER ...")] = (),
+    layers: tuple[str, ...] = (),
+    importance: Literal["l1", "random"] = "l1",
+    multiple_of: int | None = None,
+) -> None:
+    """Make any functional Keras model physically smaller, and prove that nothing else changed.
+
+    Maps go by --threshold (those that do the work of others on the --images), by --fraction (the
+    least important of every group) or by an earlier --plan. The smaller model equals the old one
+    with those maps masked where they are read; nothing is trained.
+
+    Args:
+        model: a .keras file, or a run folder.
+        out: a new folder, for model.keras, plan.json and, of a run, saved_model/.
+        threshold: maps whose activations lie at a smaller angle, or as close to 180, go.
+        fraction: the share of every group of maps that goes, in [0, 1).
+        plan: replay a plan.json.
+        images: what the maps are measured on, best training images.
+        layers: with --threshold: only the maps of these layers.
+        importance: with --fraction: which maps count least.
+        multiple_of: with --fraction: what stays is a multiple of this, such as 8.
+    """
+    from affectkeras.prune import PruneSettings, prune_command
+
+    settings = PruneSettings(threshold, fraction, plan, importance, layers, multiple_of, images)
+    prune_command(model, out, settings)
+
+
 def ledger(
     runs_dir: Annotated[Positional[Path], arg(metavar="RUNS_DIR")],
     /,
@@ -148,6 +183,7 @@ def main() -> object:
             "doctor": doctor,
             "crop-faces": crop_faces,
             "predict": predict,
+            "prune": prune,
             "compare": compare,
             "ledger": ledger,
         },
