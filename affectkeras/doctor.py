@@ -20,7 +20,8 @@ from affectkeras.datasets.table import (
     Target,
 )
 from affectkeras.errors import UserError
-from affectkeras.media.hashing import find_identical, pixel_digests
+from affectkeras.media.hashing import find_identical
+from affectkeras.media.near_duplicates import describe_images, find_copies
 
 LISTED = 20  # lines of each kind of finding; the others are counted
 _NO_SPLIT = "no split"
@@ -204,7 +205,8 @@ def _report_identical(report: Report, table: ExampleTable, progress: bool) -> No
     if sources is None:
         report.add("Pixel-identical images: not looked for, the examples are no images")
         return
-    groups = find_identical(pixel_digests(sources, progress=progress))
+    signatures = describe_images(sources, progress=progress)
+    groups = find_identical(signatures.digests)
     frame = table.frame
     classes = [target.name for target in table.targets if target.kind == "class"]
     across, labels, within = [], [], []
@@ -234,6 +236,24 @@ def _report_identical(report: Report, table: ExampleTable, progress: bool) -> No
         )
     if within:
         report.add("The same image several times in one split", _shorten(within, 5))
+    _report_copies(report, frame, find_copies(signatures, progress=progress))
+
+
+def _report_copies(report: Report, frame: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    """Report pictures that stand in several splits, encoded or sized anew, or mirrored."""
+    pairs = pairs[pairs["kind"] != "identical"]
+    names, splits = frame["example_id"].to_numpy(), frame["split"].to_numpy()
+    lines = [
+        f"{names[one]} and {names[other]}" + (" (mirrored)" if kind == "mirrored" else "")
+        for one, other, kind in zip(pairs["first"], pairs["second"], pairs["kind"], strict=True)
+        if splits[one] != splits[other]
+    ]
+    if lines:
+        report.add(f"Copies of a picture in several splits: {len(lines)} pairs", _shorten(lines))
+        report.problems.append(
+            f"{len(lines)} pairs of copies in several splits: the owner's split leaks; every "
+            "--protocol but paper leaves the training one out"
+        )
 
 
 def _report_same_names(report: Report, table: ExampleTable) -> None:

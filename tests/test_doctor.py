@@ -199,3 +199,20 @@ def test_the_command_tells_by_its_exit_status_and_never_imports_tensorflow(tmp_p
     )
     assert done.stdout.splitlines()[-1] == "[0, 1] set()"
     assert done.stderr == ""
+
+
+def test_copies_across_splits_are_problems_also_where_they_are_mirrored(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    picture = Image.fromarray(noise).resize((64, 64), Image.Resampling.BICUBIC)
+    for part, label, image in (
+        ("train", "calm", picture),
+        ("train", "glad", picture.rotate(90)),
+        ("test", "calm", picture.resize((50, 50))),
+        ("test", "glad", picture.rotate(90).transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+    ):
+        (tmp_path / part / label).mkdir(parents=True)
+        image.save(tmp_path / part / label / "one.png")
+    report, text = examine(image_folder, tmp_path)
+    assert "Copies of a picture in several splits: 2 pairs" in text
+    assert "test/glad/one.png and train/glad/one.png (mirrored)" in text
+    assert any("2 pairs of copies in several splits" in problem for problem in report.problems)
