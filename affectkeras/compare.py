@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkeras.comparison_arms import MatchedArms, match_arms, read_arms
+from affectkeras.comparison_arms import MatchedArms, compare_named
 from affectkeras.comparison_plot import write_plot
 from affectkeras.comparison_words import (
     METHOD,
@@ -20,7 +20,7 @@ from affectkeras.comparison_words import (
     verdict,
 )
 from affectkeras.errors import UserError
-from affectkeras.evaluation.comparison import METRICS, Comparison, compare_arms
+from affectkeras.evaluation.comparison import METRICS, Comparison
 from affectkeras.files import as_user_error, atomic_file, write_csv
 from affectkeras.wording import points
 
@@ -42,10 +42,7 @@ def compare_command(
             f"--worth must be a number of points in (0, 100). Received: {worth_points:g}"
         )
     worth = worth_points / 100
-    matched = match_arms(read_arms(arguments))
-    compared = compare_arms(
-        matched.true, matched.groups, len(matched.class_names), matched.predictions
-    )
+    matched, compared = compare_named(arguments)
     print("\n".join(printed_lines(matched, compared, worth)))
     if out is None:
         return

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from affectkeras.errors import UserError
-from affectkeras.evaluation.comparison import ArmPredictions
+from affectkeras.evaluation.comparison import ArmPredictions, Comparison, compare_arms
 from affectkeras.files import read_csv
 from affectkeras.honest import LEAKY_PROTOCOLS
 
@@ -150,6 +150,14 @@ def match_arms(arms: Sequence[RunArm]) -> MatchedArms:
     true = index.get_indexer(facts["expression"])
     groups = facts["group"].to_numpy(dtype=str)
     return MatchedArms(tuple(arms), true, groups, class_names, predictions)
+
+
+def compare_named(arguments: Sequence[str]) -> tuple[MatchedArms, list[Comparison]]:
+    """Read, match and compare the arms that `read_arms` takes; the first is the reference."""
+    matched = match_arms(read_arms(arguments))
+    return matched, compare_arms(
+        matched.true, matched.groups, len(matched.class_names), matched.predictions
+    )
 
 
 def _run_and_arm(argument: str) -> tuple[Path, str | None]:

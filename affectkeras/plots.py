@@ -139,7 +139,7 @@ def draw_confusion(run: RunData) -> Figure | None:
     columns = min(2, len(arms))
     rows = math.ceil(len(arms) / columns)
     side = 1.6 + 0.52 * len(names)
-    figure = Figure(figsize=(side * columns, side * rows))
+    figure = Figure(figsize=(side * columns, (side + 0.5) * rows))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, arm in zip(panels, arms, strict=False):
         found = test[test["arm"] == arm]

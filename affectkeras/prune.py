@@ -83,8 +83,8 @@ def prune_command(source: Path, out: Path, settings: PruneSettings) -> None:
         before, after = count(model), count(pruned)
         print(f"{name:<16}{before:>14,} → {after:>14,}  ({after / before - 1:+.1%})")
     print(f"Proved equal to the masked model: largest relative difference {error:.1e}.")
-    _export(source, out, keras)
-    print(f"Written: {out}/model.keras and {out}/plan.json")
+    exported = _export(source, out, keras)
+    print(f"Written: {out}/model.keras, {out}/plan.json{exported}")
 
 
 def find_model(source: Path) -> Path:
@@ -195,13 +195,13 @@ def _print_layers(plan: "PrunePlan") -> None:
         print(f"{one.layer:<{width}}  {one.channels:>5} → {left:>5} maps")
 
 
-def _export(source: Path, out: Path, keras) -> None:
-    """Write the SavedModel too where the source is a run, which knows the classes."""
+def _export(source: Path, out: Path, keras) -> str:
+    """Write the SavedModel too where the source is a run, which knows the classes; name it."""
     try:
         result = json.loads((source / "result.json").read_text(encoding="utf-8"))
         names = result["class_names"]
     except (OSError, ValueError, KeyError):
-        return
+        return ""
     from affectkeras.export import check_exports, export_saved_model
 
     model = keras.models.load_model(out / "model.keras", compile=False)
@@ -209,3 +209,4 @@ def _export(source: Path, out: Path, keras) -> None:
     folder = export_saved_model(model, out / "saved_model", class_names=names, image_size=size)
     check_exports(model, image_size=size, saved_model=folder)
     print(f"Classify with it: python -m affectkeras predict {out} IMAGE_OR_FOLDER")
+    return f", {out}/saved_model"

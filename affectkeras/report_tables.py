@@ -2,9 +2,9 @@
 
 import json
 
-import pandas as pd
-
-from affectkeras.evaluation.intervals import bootstrap_interval
+from affectkeras.comparison_arms import compare_named
+from affectkeras.comparison_words import verdict as verdict_on
+from affectkeras.errors import UserError
 from affectkeras.honest import honest_words
 from affectkeras.html_page import Cell, folded, paragraph, table
 from affectkeras.run_data import RunData
@@ -13,10 +13,10 @@ from affectkeras.wording import (
     mean_sd,
     number,
     percent,
-    points,
     seconds,
 )
 
+WORTH_POINTS = 3.0  # a difference of accuracy that is worth finding
 _REMOVALS_SHOWN = 200
 _REJECTED_SHOWN = 100
 
@@ -67,39 +67,12 @@ def verdict(run: RunData) -> str:
 
 
 def differences(run: RunData) -> list[str]:
-    """Say of every further arm how far it lies from the first on the same test rows."""
-    if run.predictions is None or "group" not in run.predictions.columns:
+    """Say of every further arm what `compare` says of it and the first."""
+    try:
+        _, compared = compare_named([str(run.folder)])
+    except UserError:  # a run of one arm, or not complete
         return []
-    test = run.predictions[run.predictions["split"] == "test"]
-    arms = [arm for arm in run.arms if arm in set(test["arm"])]
-    return [_difference(test, arm, arms[0]) for arm in arms[1:]]
-
-
-def _difference(test: pd.DataFrame, arm: str, first: str) -> str:
-    """Compare two arms row by row; the interval resamples groups with both arms' answers."""
-    test = test.assign(right=(test["expression"] == test["predicted"]).astype(float))
-    keys = [key for key in ("seed", "fold", "example_id") if key in test.columns]
-    one = test.loc[test["arm"] == arm, [*keys, "group", "right"]]
-    other = test.loc[test["arm"] == first, [*keys, "right"]]
-    pairs = one.merge(other, on=keys, suffixes=("", "_first"))
-    if not len(pairs):
-        return f"{arm} and {first} share no test row and seed: they cannot be compared."
-    gain = pairs["right"] - pairs["right_first"]
-    found = bootstrap_interval(gain.to_numpy(), pairs["group"].to_numpy(dtype=str))
-    text = f"{arm} against {first} on the same test rows: {points(gain.mean())} points of accuracy"
-    by_seed = gain.groupby(pairs["seed"]).mean()
-    if len(by_seed) > 1:
-        text += f" (seed by seed {', '.join(map(points, by_seed))})"
-    if found.reason:
-        return f"{text}; no interval: {found.reason}."
-    text += f", 95 % interval {points(found.low)} to {points(found.high)}. "
-    if found.low <= 0 <= found.high:
-        text += "It includes 0: this run does not tell the two apart."
-    else:
-        text += "It does not include 0."
-    if len(by_seed) == 1:
-        text += " One seed only: the chance of the training itself is not in the interval."
-    return text
+    return [verdict_on(one, "accuracy", WORTH_POINTS / 100) for one in compared]
 
 
 def claims(result: dict) -> str:

@@ -16,10 +16,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from affectkeras import compare
-from affectkeras.comparison_arms import match_arms, read_arms
+from affectkeras.comparison_arms import compare_named
 from affectkeras.comparison_words import notes
 from affectkeras.errors import UserError
-from affectkeras.evaluation.comparison import compare_arms
 from affectkeras.files import atomic_file, write_json
 from affectkeras.ledger import make_ledger, recipe_claims
 from affectkeras.ledger_runs import sort_results
@@ -92,10 +91,7 @@ def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
 
 def comparison_words(run_dir: Path) -> dict:
     """Return what `compare` says of a run's arms, ready for JSON."""
-    matched = match_arms(read_arms([str(run_dir)]))
-    compared = compare_arms(
-        matched.true, matched.groups, len(matched.class_names), matched.predictions
-    )
+    matched, compared = compare_named([str(run_dir)])
     said = {"title": compare.title(matched, compared)}
     said["verdicts"] = [*notes(matched), *compare.verdicts(matched, compared, WORTH)]
     return {"comparison": said}

@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from affectkeras.compare import verdicts
+from affectkeras.comparison_arms import compare_named
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv, write_csv
 from affectkeras.report import write_report
@@ -185,28 +187,22 @@ def write_predictions(run, right):
     write_csv(run / "predictions.csv", pd.DataFrame(rows))
 
 
-def test_arms_are_compared_row_by_row_and_seed_by_seed(run):
-    right = {("none", seed, group): [0, 1] for seed in (0, 1) for group in "abcd"}
-    right |= {("bdr", 0, group): [1, 1] for group in "abcd"}
-    right |= {("bdr", 1, group): [0, 1] for group in "abcd"}
-    write_predictions(run, right)
-    assert differences(read_run(run)) == [
-        "bdr against none on the same test rows: +25.0 points of accuracy (seed by seed +50.0, "
-        "+0.0), 95 % interval +25.0 to +25.0. It does not include 0."
-    ]
-
-
-def test_a_difference_whose_interval_includes_zero_is_called_so(run):
+def test_arms_are_compared_as_the_command_does_it(run):
     right = {("none", 0, group): [0, 1] for group in "abcd"}
     right |= {("bdr", 0, "a"): [1, 1], ("bdr", 0, "b"): [0, 0]}
     right |= {("bdr", 0, "c"): [0, 1], ("bdr", 0, "d"): [0, 1]}
     write_predictions(run, right)
-    sentence = differences(read_run(run))[0]
-    assert ": +0.0 points of accuracy, 95 % interval \N{MINUS SIGN}" in sentence
-    assert sentence.endswith(
-        "It includes 0: this run does not tell the two apart. One seed only: the chance of the "
-        "training itself is not in the interval."
-    )
+    matched, compared = compare_named([str(run)])
+    (sentence,) = differences(read_run(run))
+    assert sentence in verdicts(matched, compared, 0.03)[0]
+    assert sentence.startswith("bdr − none = +0.0 points [")
+    assert "no difference shown" in sentence
+    assert "Seeds were not repeated in both arms" in sentence
+
+
+def test_a_run_of_one_arm_has_nothing_to_compare(run):
+    write_predictions(run, {("none", 0, group): [0, 1] for group in "ab"})
+    assert differences(read_run(run)) == []
 
 
 def test_numbers_are_written_for_people():
