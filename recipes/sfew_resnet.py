@@ -90,6 +90,7 @@ QUICK = {
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes, and weights that are within reach."""
+    from affectkeras.datasets import reader
     from affectkeras.transfer.weight_files import WeightsUnreachable
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
@@ -101,6 +102,8 @@ def settle(config: Config) -> Config:
             raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
     if config.data_dir is not None and not config.data_dir.exists():
         raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the data's folder.")
+    if config.data_dir is not None:
+        reader(config.dataset).find(config.data_dir)  # told before any weights are fetched
     if "random" in config.removal and "bdr" not in config.removal:
         raise UserError("--removal random removes as many rows as bdr does: name bdr as well.")
     changes = {"removal": tuple(arm for arm in ARMS if arm in config.removal)}

@@ -212,6 +212,7 @@ def test_a_mistake_is_told_in_one_sentence_and_ends_with_status_2(faces):
     [
         ({"dataset": "ferplus"}, "--data-dir"),
         ({"data_dir": Path("nowhere")}, "--data-dir nowhere"),
+        ({"data_dir": Path(), "weights": "imagenet"}, "does not look like SFEW"),
         ({"epochs": 0}, "--epochs must be above 0"),
         ({"epochs": 6}, "--removal removes rows at the end of epoch 6"),
         ({"backbone": "resnet5"}, "There is no backbone"),
