@@ -17,7 +17,7 @@ from tqdm import tqdm
 from affectkeras.errors import UserError
 from affectkeras.media.image_check import ImageDamaged, check_image, read_image_file
 from affectkeras.media.parallel import map_in_threads
-from affectkeras.quiet import quiet_start
+from affectkeras.quiet import start_tensorflow
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -134,8 +134,8 @@ def load_classifier(folder: Path) -> tuple[list[str], Callable[[list[bytes]], np
     Raises:
         UserError: when the folder cannot be loaded or is no such model.
     """
-    with quiet_start():  # its notes would drown the table
-        import tensorflow as tf
+    start_tensorflow()  # quietly: its notes would drown the table
+    import tensorflow as tf
 
     try:
         # The object must stay alive as long as its signatures are used: it owns the weights.

@@ -90,6 +90,15 @@ class Seal:
         finally:
             self._open = False
 
+    def get_state(self) -> dict:
+        """Return what was fitted so far, for a training that is cut off and goes on later."""
+        return {"fitted": self.facts()["fitted"]}
+
+    def set_state(self, state: dict) -> None:
+        """Take over a state of `get_state`: what was fitted before the training was cut off."""
+        for kind, found in state["fitted"].items():
+            self._fitted.setdefault(kind, {}).update(found)
+
     def facts(self) -> dict:
         """Return `{"fitted": {kind: {what: rows}}, "test_rows_read"}`, ready for JSON."""
         fitted = {kind: dict(found) for kind, found in self._fitted.items()}

@@ -56,7 +56,7 @@ def fine_tune(
         model: a backbone classifier.
         stages: from a plan of `affectkeras.transfer.stages`.
         stream: gives the images, such as `pipelines.images.ImagePipeline`: `training(sampler,
-            first_epoch, last_epoch)`, `clean(rows)` and `targets`.
+            first_epoch, last_epoch)`, `clean(rows)`, `targets` and `seal` (`None` without one).
         sampler: the `RowSampler` of the training rows.
         validation_rows: table rows watched after every epoch; nothing is chosen by them here.
         state_path: where the state of the training is kept.
@@ -77,7 +77,8 @@ def fine_tune(
     if verbose is None:
         verbose = 1 if sys.stdout.isatty() else 2
     removal = make_removal(score) if make_removal else None
-    parts = {"sampler": sampler} | ({"removal": removal} if removal else {})
+    held = {"sampler": sampler, "seal": stream.seal, "removal": removal}
+    parts = {name: part for name, part in held.items() if part is not None}
     history: list[dict] = []
     # The schedule of a stage is laid out for the full training set, so that a run resumed after a
     # removal has the same learning rates as one that went straight through.
