@@ -53,13 +53,18 @@ def load_faces(
 
 
 def divide_faces(
-    table: ExampleTable, protocol: str, *, train_rows: int | None = None
+    table: ExampleTable,
+    protocol: str,
+    *,
+    train_rows: int | None = None,
+    published: str = "halved-validation",
 ) -> tuple[Split, dict]:
     """Return the split under a protocol and the findings of the leakage check.
 
     Args:
         protocol: `grouped`, `official` or `paper`, see `split_table`.
         train_rows: keep so many training rows, drawn by class; `None`: all.
+        published: what `paper` means, see `split_table`.
 
     Raises:
         UserError: when the protocol cannot be followed, or the split leaks where it must not.
@@ -75,6 +80,7 @@ def divide_faces(
         # SFEW has films; a copy of it that names none has lost them.
         allow_unknown_groups=table.name != "sfew",
         class_names=table.target("expression").class_names,
+        published=published,
     )
     if train_rows is not None:
         labels = table.frame["expression"].to_numpy()[split.train]

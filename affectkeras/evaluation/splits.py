@@ -1,6 +1,7 @@
 """Which rows train, which choose settings, which are read once at the end."""
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ KEPT_TOGETHER = ("subject", "dyad", "video", "clip")
 HALVES = (0.5, 0.5)
 HELD_OUT = (0.9, 0.1)
 ONE_PART = (0.70, 0.15, 0.15)
+PUBLISHED = ("halved-validation", "all-rows")  # how the papers divide
+ALL_ROWS = (0.8, 0.1, 0.1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,14 +70,18 @@ def split_table(
     copies: list[np.ndarray] | None = None,
     allow_unknown_groups: bool = True,
     class_names: tuple[str, ...] = (),
+    published: Literal["halved-validation", "all-rows"] = "halved-validation",
 ) -> Split:
     """Divide an example table into training, validation and test rows.
 
     `grouped` keeps every group, subject, dyad and video, and every set of copies of one picture, on
     one side. `official` tests on the owner's part, whole, and takes out of the training what it
     shares with it; where the owner has no labelled test part, the owner's validation part is the
-    test part and a tenth of the training part validates. `paper` halves the owner's validation part
-    row by row, as published (section 2.1), leaks and all.
+    test part and a tenth of the training part validates. `paper` divides row by row as published,
+    leaks and all: by `published`, either the owner's validation part is halved ("Faces Emotion
+    Classification with Bimodal Distribution Removal based on ResNet", section 2.1) or all rows are
+    divided 80/10/10, whatever part they are in ("Emotion Detection through Static Images using
+    Pruned Convolutional Neural Networks", section 3.1).
 
     Args:
         frame: an `ExampleTable`'s frame: columns `group`, `split` and the target.
@@ -87,6 +94,7 @@ def split_table(
         allow_unknown_groups: whether `grouped` may run although no group is known. False for data
             that has groups which were lost on the way.
         class_names: for messages.
+        published: what `paper` means, one of `PUBLISHED`.
 
     Raises:
         UserError: for an unknown protocol, an owner's part that the protocol needs and that is not
@@ -105,7 +113,8 @@ def split_table(
         raise UserError("there is no row to split: no example of the data set could be used.")
     ties = _ties(frame, groups_known, copies or [])
     draft = SplitDraft(frame, target_column, ties, groups_known, seed)
-    makers = {"grouped": _grouped, "official": _official, "paper": _paper}
+    paper = {"halved-validation": _halve_validation, "all-rows": _divide_all}[published]
+    makers = {"grouped": _grouped, "official": _official, "paper": paper}
     description = makers[protocol](draft)
     if protocol == "grouped" and not groups_known:
         found = "copies of one picture are" if copies is not None else "every image is"
@@ -218,7 +227,7 @@ def _official(draft: SplitDraft) -> str:
     return f"Test: the owner's{why}; training and validation: {without}, a tenth held out by group."
 
 
-def _paper(draft: SplitDraft) -> str:
+def _halve_validation(draft: SplitDraft) -> str:
     _need(draft, "paper", "train")
     _need(draft, "paper", "validation")
     _set_aside_unassigned(draft)
@@ -230,6 +239,16 @@ def _paper(draft: SplitDraft) -> str:
         "As published: training is the owner's training part; the owner's validation part is "
         "halved at random, row by row within each class, into validation and test. This leaks: "
         "frames of one clip or film stand on both sides, so the figures flatter."
+    )
+
+
+def _divide_all(draft: SplitDraft) -> str:
+    rows = np.arange(len(draft.owner))
+    draft.divide(rows, ALL_ROWS, PARTS, whole_units=False, source="the data set")
+    return (
+        "As published: all rows divided at random, row by row within each class, into 80 % "
+        "training, 10 % validation and 10 % test. This leaks: frames of one clip or film, and "
+        "copies of one picture, stand on several sides, so the figures flatter."
     )
 
 

@@ -29,6 +29,8 @@ class Stage:
             to 0 at the stage's end (Loshchilov and Hutter 2017, without restarts).
         freeze_normalization: whether the backbone's BatchNormalization layers stay in inference
             mode with the statistics of their pretraining.
+        weight_decay: the share of every kernel that each step takes away, times the learning rate
+            (decoupled: Loshchilov and Hutter 2019); biases and BatchNormalization keep theirs.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Stage:
     backbone_rate: float = 1.0
     schedule: Literal["constant", "cosine"] = "constant"
     freeze_normalization: bool = False
+    weight_decay: float = 0.0
 
     def __post_init__(self):
         if not 0 <= self.first_epoch < self.last_epoch:
@@ -56,6 +59,10 @@ class Stage:
             if not getattr(self, argument) > 0:
                 value = getattr(self, argument)
                 raise ValueError(f"`{argument}` must be above 0. Received: {argument}={value}")
+        if not self.weight_decay >= 0:
+            raise ValueError(
+                f"`weight_decay` must be at least 0. Received: weight_decay={self.weight_decay}"
+            )
         if self.schedule not in ("constant", "cosine"):
             raise ValueError(
                 f"`schedule` must be 'constant' or 'cosine'. Received: schedule={self.schedule!r}"
@@ -77,9 +84,13 @@ def paper_plan(epochs: int, learning_rate: float = 1e-4) -> tuple[Stage, ...]:
     return (Stage("all", 0, epochs, "all", learning_rate),)
 
 
-def cosine_plan(epochs: int, learning_rate: float) -> tuple[Stage, ...]:
+def cosine_plan(
+    epochs: int, learning_rate: float, *, weight_decay: float = 0.0
+) -> tuple[Stage, ...]:
     """Return one stage of the whole network with warm-up and cosine decay: for small networks."""
-    return (Stage("all", 0, epochs, "all", learning_rate, schedule="cosine"),)
+    return (
+        Stage("all", 0, epochs, "all", learning_rate, schedule="cosine", weight_decay=weight_decay),
+    )
 
 
 def staged_plan(
@@ -160,13 +171,21 @@ def build_optimizer(
     stage: Stage, steps_per_epoch: int, *, has_backbone: bool = True
 ) -> keras.optimizers.Optimizer:
     """Return Adam; where the backbone has its own rate, one Adam for it and one for the head."""
-    head = keras.optimizers.Adam(_learning_rate(stage, steps_per_epoch, 1.0), name="adam")
+    head = _adam(stage, steps_per_epoch, 1.0, "adam")
     if not has_backbone or stage.trainable == "head" or stage.backbone_rate == 1.0:
         return head
-    rate = _learning_rate(stage, steps_per_epoch, stage.backbone_rate)
-    backbone = keras.optimizers.Adam(rate, name="adam_backbone")
+    backbone = _adam(stage, steps_per_epoch, stage.backbone_rate, "adam_backbone")
     choice = keras.optimizers.OptimizerMap(backbone, {HEAD_VARIABLES: head})
     return keras.optimizers.MultiOptimizer(choice, name="adam_two_rates")
+
+
+def _adam(stage: Stage, steps_per_epoch: int, share: float, name: str):
+    rate = _learning_rate(stage, steps_per_epoch, share)
+    if not stage.weight_decay:
+        return keras.optimizers.Adam(rate, name=name)
+    adam = keras.optimizers.Adam(rate, weight_decay=stage.weight_decay, name=name)
+    adam.exclude_from_weight_decay(var_names=["(^|/)(gamma|beta|bias)(:0)?$"])
+    return adam
 
 
 def _learning_rate(stage: Stage, steps_per_epoch: int, share: float):

@@ -100,6 +100,16 @@ def test_paper_sets_the_owners_test_part_aside():
     np.testing.assert_array_equal(made.set_aside["row"], np.arange(180, 220))
 
 
+def test_paper_divides_all_rows_80_10_10_where_that_is_what_was_published():
+    frame = faces(test=40)
+    made = split(frame, "paper", published="all-rows")
+    sizes = [len(rows) for rows in made.parts().values()]
+    assert sizes == pytest.approx([176, 22, 22], abs=4)
+    assert sum(sizes) == 220
+    assert set(frame["split"].iloc[made.train]) == {"train", "validation", "test"}
+    assert "leaks" in made.description
+
+
 def test_grouped_sets_training_rows_aside_that_share_a_film_with_what_is_held_out():
     frame = faces()
     made = split(frame)

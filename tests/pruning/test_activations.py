@@ -116,8 +116,11 @@ def test_a_sweep_tells_what_each_threshold_costs(layers):
     def score(outputs):
         return np.mean(outputs.argmax(axis=1) == labels)
 
-    table = sweep_thresholds(gathered, [0.01, 20, 60], IMAGES, score)
-    assert [row.threshold for row in table] == [None, 0.01, 20, 60]
+    table = sweep_thresholds(gathered, [0.01, 0.02, 20, 60], IMAGES, score, latency_batch=4)
+    assert [row.threshold for row in table] == [None, 0.01, 0.02, 20, 60]
+    assert all(row.latency_ms > 0 for row in table)
+    assert table[1].latency_ms == table[2].latency_ms  # the same maps go: one model for both
+    del table[2]
     removed = [row.maps_removed for row in table]
     assert removed[:2] == [0, 1]
     assert removed == sorted(removed)

@@ -197,6 +197,27 @@ def test_model_without_a_backbone_trains_as_a_whole():
         prepare_stage(model, Stage("head", 0, 1, "head", 0.1), steps_per_epoch=1)
 
 
+def test_weight_decay_takes_from_kernels_and_from_nothing_else():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, bias_initializer="ones")])
+    model.add(keras.layers.BatchNormalization(beta_initializer="ones"))
+    (stage,) = cosine_plan(3, 0.5, weight_decay=0.1)
+    prepare_stage(model, stage, steps_per_epoch=2)
+    before = values_of(model.trainable_variables)
+    # Without gradients Adam stands still; its first steps warm up: 0, then half of the rate.
+    for _ in range(2):
+        model.optimizer.apply([np.zeros_like(value) for value in before])
+    kernel, *others = zip(before, values_of(model.trainable_variables), strict=True)
+    np.testing.assert_allclose(kernel[1], kernel[0] * (1 - 0.25 * 0.1), rtol=1e-5)
+    for old, new in others:
+        np.testing.assert_array_equal(new, old)
+
+
+def test_both_rates_decay_and_neither_does_without_weight_decay():
+    optimizer = build_optimizer(Stage("all", 0, 4, "all", 0.5, 0.125, weight_decay=0.01), 10)
+    assert [part.weight_decay for part in optimizer.optimizers] == [0.01, 0.01]
+    assert build_optimizer(Stage("all", 0, 4, "all", 0.5), 10).weight_decay is None
+
+
 def test_two_rates_train_under_mixed_precision():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
@@ -228,6 +249,7 @@ def test_two_rates_train_under_mixed_precision():
         ({"learning_rate": 0.0}, "`learning_rate` must be above 0. Received: learning_rate=0.0"),
         ({"backbone_rate": -1.0}, "`backbone_rate` must be above 0"),
         ({"schedule": "linear"}, "Received: schedule='linear'"),
+        ({"weight_decay": -0.1}, "`weight_decay` must be at least 0. Received: .*=-0.1"),
     ],
 )
 def test_stage_refuses_what_makes_no_sense(changes, message):
