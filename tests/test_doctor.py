@@ -10,6 +10,7 @@ from PIL import Image
 
 from affectkeras import datasets, doctor
 from affectkeras.datasets import image_folder, sfew
+from affectkeras.datasets.sample import write_sample_sfew
 from affectkeras.datasets.table import ArrayPayload, ExampleTable, Target, rejected_frame
 from affectkeras.errors import UserError
 
@@ -216,3 +217,48 @@ def test_copies_across_splits_are_problems_also_where_they_are_mirrored(tmp_path
     assert "Copies of a picture in several splits: 2 pairs" in text
     assert "test/glad/one.png and train/glad/one.png (mirrored)" in text
     assert any("2 pairs of copies in several splits" in problem for problem in report.problems)
+
+
+def test_what_is_planted_in_the_sample_is_told_as_such_and_is_no_problem(tmp_path):
+    write_sample_sfew(tmp_path, train=14, validation=7, test=1, damaged=2)
+    report, text = examine(sfew, tmp_path)
+    assert "Sample data: drawn and written by affectkeras" in text
+    assert "Cannot be used, planted on purpose to show how that is told: 2\n" in text
+    assert "Read 24 = 21 used + 2 damaged + 1 unlabelled + 0 excluded" in text
+    assert report.problems == []
+
+
+def test_what_was_damaged_in_the_sample_later_is_a_problem(tmp_path):
+    write_sample_sfew(tmp_path, train=14, validation=7, test=1, damaged=1)
+    next((tmp_path / "Val").rglob("*.png")).write_bytes(b"")
+    report, text = examine(sfew, tmp_path)
+    assert "planted on purpose to show how that is told: 1\n" in text
+    assert "Cannot be used: 1\n  Val_Aligned_Faces/" in text
+    assert report.problems == ["1 that cannot be used: mend or remove the files"]
+
+
+def test_a_name_as_of_a_planted_file_excuses_nothing_outside_the_sample(tmp_path):
+    write_sfew(tmp_path)
+    (tmp_path / "Train/Train_Aligned_Faces/Sad/Film_235959000_00000001.png").touch()
+    for truth in (None, "a,b\n1,2\n"):
+        if truth is not None:
+            (tmp_path / "sample_truth.csv").write_text(truth)
+        report, text = examine(sfew, tmp_path)
+        assert "Sample data" not in text
+        assert report.problems == ["1 that cannot be used: mend or remove the files"]
+
+
+def test_sample_faces_alike_by_chance_are_no_problem_but_copies_of_them_are(tmp_path):
+    write_sample_sfew(tmp_path, train=14, validation=7, test=0, damaged=0)
+    source = next((tmp_path / "Train").rglob("*.png"))
+    drawn = next((tmp_path / "Val").rglob("*.png"))
+    with Image.open(source) as image:
+        smaller = image.resize((100, 127))
+    smaller.save(drawn)  # as if drawn so
+    report, text = examine(sfew, tmp_path)
+    assert "Sample faces of several splits as like as copies, by chance: 1 pairs" in text
+    assert report.problems == []
+    smaller.save(drawn.with_name("Film_000102030_00000001.png"))
+    report, text = examine(sfew, tmp_path)
+    assert "Copies of a picture in several splits: 1 pairs" in text
+    assert any("1 pairs of copies in several splits" in problem for problem in report.problems)

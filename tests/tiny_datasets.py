@@ -68,6 +68,11 @@ def write_sfew(folder: Path) -> Path:
     return paths[0]
 
 
+def write_sfew_2011(folder: Path) -> Path:
+    names = ("Angry/Film0", "Angry/Film1", "Happy/Film2", "Sad/Film3")
+    return [write_file(folder / f"{name}_000102030_00000001.png") for name in names][0]
+
+
 def write_fer2013(folder: Path) -> Path:
     names = [f"train/happy/Training_{number}.jpg" for number in range(COUNT - 1)]
     return [write_file(folder / name) for name in (*names, "test/sad/PublicTest_1.jpg")][0]
@@ -134,6 +139,7 @@ def write_sfew_flat(folder: Path) -> Path:
 # Name → (reader's name, function that writes into a folder and returns the first example's file).
 WRITERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "sfew": ("sfew", write_sfew),
+    "sfew of 2011": ("sfew", write_sfew_2011),
     "fer2013": ("fer2013", write_fer2013),
     "ferplus": ("ferplus", write_ferplus),
     "rafdb": ("rafdb", write_rafdb),

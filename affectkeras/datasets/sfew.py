@@ -1,21 +1,36 @@
-"""SFEW 2.0: stills from films, seven expressions; aligned faces 143 × 181 or originals 720 × 576.
+"""SFEW 2.0, or the set of 2011: stills from films, seven expressions, aligned or originals.
 
+Aligned faces have 143 × 181 pixels, originals 720 × 576.
 Source: Dhall, Goecke, Lucey, Gedeon, "Static Facial Expression Analysis in Tough Conditions: Data,
 Evaluation Protocol and Benchmark", ICCV Workshops 2011. Who is shown is not told; films are: the
 group of an image is its film, films of one series together.
 """
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from affectkeras.datasets.file_walk import list_entries, reject_unlisted, walk_files
+from affectkeras.datasets.file_walk import list_entries, reject_unlisted
 from affectkeras.datasets.folders import find_child, find_top, layout_error, open_child
 from affectkeras.datasets.image_rows import build_image_table, is_image_name
+from affectkeras.datasets.sfew_2011 import (
+    PUBLISHED,
+    is_features,
+    looks_like_2011,
+    read_2011,
+    refuse_features,
+    refuse_part,
+)
 from affectkeras.datasets.sfew_flat import find_flat, read_flat
+from affectkeras.datasets.sfew_folders import (
+    FILM_COLUMNS,
+    find_classes,
+    name_absent,
+    read_classes,
+    tell_films,
+)
 from affectkeras.datasets.table import ExampleTable, Target, example_id
 from affectkeras.errors import UserError
 
@@ -28,6 +43,8 @@ Val/Val_Aligned_Faces_new/Val_Aligned_Faces/<class>/*.png    (or Val/Val_Aligned
 Test/Test_Aligned_Faces/*.png                                without labels; may be absent
 Train/<class>/*.png and Val/Val/<class>/*.png                the originals (--images original)
 Each part may still be a .zip. Or the flattened copy: sfew_2.0_labels.csv and sfew2.0_images/*.png
+Or the set of 2011: {Angry,Disgust,Fear,Happy,Neutral,Sad,Surprise}/*.png or *.jpg, without parts;
+a class folder may also be named Anger, Disgusted, Happiness, Sadness or Surprised
 """
 # Aligned images per class, Angry … Surprise: Figures 2 and 3 of Wang, "Faces Emotion Classification
 # with Bimodal Distribution Removal based on ResNet".
@@ -39,16 +56,6 @@ PAPER_COUNTS = {
 Images = Literal["aligned", "original"]
 
 _OWNERS = {"train": "Train", "validation": "Val", "test": "Test"}
-# Film, time of the clip (HHMMSSmmm), number of the frame. Films may hold digits and underscores,
-# so the name is read from its right end; one file has a hyphen before the time.
-_NAME = re.compile(r"(.+)[_-](\d{9})_(\d{8})\.(?:png|jpe?g)", re.IGNORECASE)
-# Series whose films do not share their whole title.
-_SERIES = ("harrypotter", "oceans")
-_SEQUEL = re.compile(
-    r"(?:\d+"  # Grudge2
-    r"|(?<=[a-z0-9_ -])(?:II|III|IV|VI{1,3}|IX)"  # RockyII; I, V and X alone also end whole titles
-    r"|[_ -](?:[IVX]+|(?i:part|chapter|episode|vol|volume|two|three|sequel|returns|reloaded)))$"
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +66,9 @@ class Layout:
         train, validation: the folder that holds the class folders.
         test: the folder of the unlabelled images.
         flat_labels, flat_images: the flattened copy, instead of the three above.
+        set_of_2011: the folder that holds the class folders of that set, instead of all above.
         missing: a sentence for each part that should be there and is not, with the mend.
+        published: how many examples its owners tell of, where they are not those of SFEW 2.0.
     """
 
     train: Path | None = None
@@ -67,29 +76,40 @@ class Layout:
     test: Path | None = None
     flat_labels: Path | None = None
     flat_images: Path | None = None
+    set_of_2011: Path | None = None
     missing: tuple[str, ...] = ()
+    published: str = ""
 
 
 def find(folder: Path, *, images: Images = "aligned") -> Layout:
     """Return where the parts lie in `folder` (or one level below, or in a .zip).
 
     Raises:
-        UserError: when neither the training nor the validation part is there; the message says
-            what was looked for and what was seen.
+        UserError: when neither the training nor the validation part is there, nor one of the other
+            forms; the message says what was looked for and what was seen.
     """
     if images not in ("aligned", "original"):
         raise UserError(f"`images` must be 'aligned' or 'original'. Received: images={images!r}")
-    top = find_top(folder, _looks_right)
+    folder = Path(folder)
+    if is_features(folder):
+        refuse_features(folder)
+    top = find_top(folder, lambda place: _form(place) is not None)
     if top is None:
-        raise layout_error("SFEW", Path(folder), "Train, Val or sfew_2.0_labels.csv", LAYOUT)
-    flat = find_flat(top)
-    if flat is not None:
-        if images == "original":
-            raise UserError(
-                f"{folder}: the flattened copy holds one kind of images only. Leave out "
-                "--images original."
-            )
-        return Layout(flat_labels=flat[0], flat_images=flat[1])
+        refuse_part(folder, CLASS_NAMES)
+        refuse_features(folder)
+        looked_for = "Train, Val, sfew_2.0_labels.csv or class folders"
+        raise layout_error("SFEW", folder, looked_for, LAYOUT)
+    form = _form(top)
+    if form != "parts" and images == "original":
+        raise UserError(
+            f"{folder}: the {form} holds one kind of images only. Leave out --images original."
+        )
+    if form == "flattened copy":
+        labels, flat_images = find_flat(top)
+        return Layout(flat_labels=labels, flat_images=flat_images)
+    if form == "set of 2011":
+        missing = tuple(name_absent(top, CLASS_NAMES, f"the {form}"))
+        return Layout(set_of_2011=top, missing=missing, published=PUBLISHED)
     parts = {split: _find_part(top, owner, images) for split, owner in _OWNERS.items()}
     if parts["train"] is None and parts["validation"] is None:
         other = "original" if images == "aligned" else "aligned"
@@ -107,7 +127,8 @@ def read(folder: Path, *, images: Images = "aligned", progress: bool = True) -> 
     `frame_number`, `width`, `height` (pixels). `group` is the film's series, see `franchise`.
     Splits: Train → train, Val → validation. Rejected: an image that is broken, or whose name does
     not tell its film (damaged); the Test images and those in no class folder (unlabelled); other
-    files and folders (excluded). The flattened copy has lost the films: its groups are unknown.
+    files and folders (excluded). The flattened copy has lost the films: its groups are unknown. The
+    set of 2011 has no split, and where none of its names tells a film, its groups are unknown too.
 
     Args:
         images: the aligned faces or the original stills.
@@ -119,53 +140,35 @@ def read(folder: Path, *, images: Images = "aligned", progress: bool = True) -> 
     if layout.flat_labels is not None:
         frame, rejected = read_flat(layout.flat_labels, layout.flat_images, CLASS_NAMES)
         return build_image_table(NAME, frame, (TARGET,), rejected=rejected, progress=progress)
+    if layout.set_of_2011 is not None:
+        frame, rejected = read_2011(layout.set_of_2011, CLASS_NAMES)
+        return build_image_table(NAME, frame, (TARGET,), rejected=rejected, progress=progress)
     rows, rejected = [], []
     for split in ("train", "validation"):
         part = getattr(layout, split)
         if part is not None:
-            found, left_out = _read_part(part, split, _part_name(split, images))
-            rows += found
-            rejected += left_out
+            name = _part_name(split, images)
+            found, left_out = read_classes(part, _identifier(part, name), CLASS_NAMES)
+            found, nameless = tell_films(found)
+            rows += [(row[0], split, name, *row[1:]) for row in found]
+            rejected += left_out + nameless
     if layout.test is not None:
         identify = _identifier(layout.test, _part_name("test", images))
         reason = "the owner keeps the labels of the test part"
         rejected += reject_unlisted(layout.test, identify, "unlabelled", reason)
-    columns = ["example_id", "split", "source", "expression", "path"]
-    columns += ["group", "movie", "clip", "frame_number"]
+    columns = ["example_id", "split", "source", "expression", "path", *FILM_COLUMNS]
     frame = pd.DataFrame(rows, columns=columns)
     return build_image_table(NAME, frame, (TARGET,), rejected=rejected, progress=progress)
 
 
-def parse_name(name: str) -> tuple[str, str, int] | None:
-    """Return (movie, time of the clip as HHMMSSmmm, frame number) of a file name, or None."""
-    match = _NAME.fullmatch(name)
-    return (match[1], match[2], int(match[3])) if match else None
-
-
-def franchise(movie: str) -> str:
-    """Return the series a film belongs to, in lower case without separators.
-
-    Films of one series share their cast, so they must not be split: all of Harry Potter and of
-    Ocean's are one group each, and what marks a sequel at the end of a title (digits, Roman
-    numerals, words such as `_Part`) is taken off. A title that consists of such a mark alone,
-    as the films `21` and `v`, stays.
-    """
-    plain = re.sub(r"[\W_]+", "", movie).casefold()
-    for series in _SERIES:
-        if plain.startswith(series):
-            return series
-    title = movie
-    while True:
-        shorter = _SEQUEL.sub("", title).rstrip("_ -")
-        if not shorter or shorter == title:
-            return re.sub(r"[\W_]+", "", title).casefold() or movie
-        title = shorter
-
-
-def _looks_right(place: Path) -> bool:
+def _form(place: Path) -> str | None:
+    """Return in which form the data set lies in a folder: what to call it, or None."""
     names = ("Train", "Val", "Train_Aligned_Faces", "Val_Aligned_Faces", "Val_Aligned_Faces_new")
-    found = [find_child(place, name, f"{name}.zip") for name in names]
-    return any(found) or find_flat(place) is not None
+    if find_flat(place) is not None:
+        return "flattened copy"
+    if any(find_child(place, name, f"{name}.zip") for name in names):
+        return "parts"
+    return "set of 2011" if looks_like_2011(place, CLASS_NAMES) else None
 
 
 def _find_part(top: Path, owner: str, images: Images) -> Path | None:
@@ -190,7 +193,7 @@ def _find_part(top: Path, owner: str, images: Images) -> Path | None:
 def _holds_examples(part: Path, owner: str) -> bool:
     if owner == "Test":
         return any(is_image_name(path) for path in list_entries(part)[1])
-    return any(find_child(part, name) for name in CLASS_NAMES)
+    return bool(find_classes(part, CLASS_NAMES))
 
 
 def _name_missing(parts: dict[str, Path | None], images: Images) -> tuple[str, ...]:
@@ -202,12 +205,8 @@ def _name_missing(parts: dict[str, Path | None], images: Images) -> tuple[str, .
             missing.append(
                 f"the {images} images of the {split} part ({owner}/…): unpack {name} into {owner}/"
             )
-            continue
-        absent = [label for label in CLASS_NAMES if find_child(parts[split], label) is None]
-        if absent:
-            missing.append(
-                f"the class folders {', '.join(absent)} of {name}: unpack the whole archive again"
-            )
+        else:
+            missing += name_absent(parts[split], CLASS_NAMES, name)
     return tuple(missing)
 
 
@@ -218,51 +217,3 @@ def _part_name(split: str, images: Images) -> str:
 def _identifier(part: Path, part_name: str):
     """Return path → example id: the same whether a part is a folder or a .zip, doubled or not."""
     return lambda path: f"{part_name}/{example_id(path, part)}"
-
-
-def _read_part(part: Path, split: str, part_name: str) -> tuple[list, list]:
-    """Return (rows, rejected) of the class folders below `part`."""
-    identify = _identifier(part, part_name)
-    classes = {name.casefold(): index for index, name in enumerate(CLASS_NAMES)}
-    rows, rejected = [], []
-    try:
-        folders, files = list_entries(part)
-    except OSError as error:
-        raise UserError(
-            f"{part}: cannot be listed ({error.strerror}). Make it readable for you."
-        ) from error
-    for path in files:
-        rejected += reject_unlisted(path, identify, "unlabelled", "it lies in no class folder")
-    for folder in folders:
-        expression = classes.get(folder.name.casefold())
-        if expression is not None:
-            found, left_out = _read_class(folder, identify)
-            rows += [(row[0], split, part_name, expression, *row[1:]) for row in found]
-            rejected += left_out
-        elif "_aligned_faces" not in folder.name.casefold():  # the other kind of images
-            reason = f"the folder {folder.name} is none of the classes {', '.join(CLASS_NAMES)}"
-            rejected += reject_unlisted(folder, identify, "excluded", reason)
-    return rows, rejected
-
-
-def _read_class(folder: Path, identify) -> tuple[list, list]:
-    files, unreadable = walk_files(folder)
-    rows = []
-    rejected = [(identify(path), "damaged", reason) for path, reason in unreadable]
-    for path in files:
-        identity = identify(path)
-        parsed = parse_name(identity.rsplit("/", 1)[-1])
-        if not is_image_name(path):
-            rejected.append((identity, "excluded", "not a JPEG or PNG by its name"))
-        elif parsed is None:
-            reason = (
-                "its name does not tell the film, so it cannot be kept on one side of a split: "
-                "expected Film_HHMMSSmmm_NNNNNNNN.png. Restore the owner's name"
-            )
-            rejected.append((identity, "damaged", reason))
-        else:
-            movie, time, frame_number = parsed
-            clip = f"{movie}_{time}"
-            row = (identity, path, franchise(movie), movie, clip, frame_number)
-            rows.append(row)
-    return rows, rejected

@@ -11,6 +11,7 @@ import pandas as pd
 from affectkeras.datasets.file_walk import walk_files
 from affectkeras.datasets.folders import find_child, open_child
 from affectkeras.datasets.image_rows import is_image_name
+from affectkeras.datasets.sfew_folders import expression_of
 from affectkeras.datasets.table import example_id
 from affectkeras.errors import UserError
 
@@ -18,13 +19,6 @@ _LABELS = "sfew_2.0_labels.csv"
 _IMAGES = "sfew2.0_images"
 _COLUMNS = ("image_name", "emotion", "original_split")
 _SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
-_SYNONYMS = {
-    "anger": "angry",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-    "disgusted": "disgust",
-}
 _UNLABELLED = ("", "nan", "none", "unknown", "unlabelled", "unlabeled", "test", "-1")
 
 
@@ -55,19 +49,17 @@ def read_flat(
         UserError: when the table is no CSV file or lacks a column.
     """
     table = _read_labels(labels)
-    classes = {name.casefold(): index for index, name in enumerate(class_names)}
     rows, rejected, listed = [], [], set()
     for image_name, emotion, original_split in table.itertuples(index=False):
         listed.add(image_name)
         identity = f"{_IMAGES}/{image_name}"
         split = _SPLITS.get(original_split.strip().casefold())
-        emotion = emotion.strip().casefold()
-        expression = classes.get(_SYNONYMS.get(emotion, emotion))
+        expression = expression_of(emotion, class_names)
         if Path(image_name).name != image_name:
             reason = f"image_name must be a file name. Found: {image_name!r} in {labels.name}"
         elif split is None:
             reason = f"original_split must be Train, Val or Test. Found: {original_split!r}"
-        elif expression is None and emotion not in _UNLABELLED:
+        elif expression is None and emotion.strip().casefold() not in _UNLABELLED:
             reason = f"emotion must be one of {', '.join(class_names)}. Found: {emotion!r}"
         elif expression is None:
             rejected.append((identity, "unlabelled", f"no emotion in {labels.name}"))

@@ -1,5 +1,6 @@
 """The sample faces: repeatable, in the owner's layout, and telling only by their expression."""
 
+import io
 import re
 
 import cv2
@@ -23,6 +24,7 @@ from affectkeras.datasets.sample.face_parameters import (
 )
 from affectkeras.datasets.sample.face_parts import mouth_curves
 from affectkeras.datasets.sample.faces import CLASS_NAMES, render_face
+from affectkeras.datasets.sample.marks import TRUTH_FILE, find_marks
 from affectkeras.datasets.sample.sfew_layout import sample_sfew, write_sample_sfew
 from affectkeras.datasets.sample.sfew_plan import (
     TRAIN_COUNTS,
@@ -128,7 +130,7 @@ def test_films_of_a_franchise_share_their_cast_and_others_do_not():
 
 
 def test_the_truth_file_names_the_wrong_labels(folder):
-    truth = pd.read_csv(folder / sfew_layout.TRUTH_FILE)
+    truth = pd.read_csv(folder / TRUTH_FILE)
     labelled = truth[truth["label"].notna()]
     wrong = labelled[labelled["label"] != labelled["shown"]]
     assert len(wrong) == round(0.03 * 40)
@@ -224,3 +226,30 @@ def test_an_interrupted_drawing_leaves_no_folder_behind(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         sample_sfew()
     assert not [path for path in (tmp_path / "sample").iterdir() if path.is_dir()]
+
+
+def test_drawing_is_told_in_one_line_where_there_is_no_terminal(tmp_path, capfd):
+    write_sample_sfew(tmp_path / "told", train=7, validation=2, test=1, progress=True)
+    captured = capfd.readouterr()
+    assert captured.err == "Drawing 10 sample faces, which takes a while …\n"
+    assert captured.out == ""
+    write_sample_sfew(tmp_path / "silent", train=7, validation=2, test=1)
+    assert capfd.readouterr().err == ""
+
+
+def test_drawing_shows_a_bar_on_a_terminal(tmp_path, monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    write_sample_sfew(tmp_path, train=7, validation=2, test=1, progress=True)
+    assert "Drawing sample faces: 100%" in terminal.getvalue()
+    assert "takes a while" not in terminal.getvalue()
+
+
+def test_the_sample_is_known_by_its_marks_and_planted_files_by_their_names(folder, tmp_path):
+    marks = find_marks(folder)
+    damaged = {path.name for path in (folder / "Train").rglob("*_235959*.png")}
+    assert marks.planted == damaged
+    assert len(marks.drawn) == 57
+    assert marks.drawn.isdisjoint(damaged)
+    assert not find_marks(tmp_path)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affectkeras.datasets import sfew
+from affectkeras.datasets import sfew, sfew_folders
 from affectkeras.errors import UserError
 
 
@@ -37,7 +37,7 @@ def zip_folder(folder, archive, prefix=""):
 
 
 def test_the_name_is_read_from_its_right_end():
-    parse = sfew.parse_name
+    parse = sfew_folders.parse_name
     assert parse("21_012239520_00000041.png") == ("21", "012239520", 41)
     movie = "HarryPotter_Deathly_Hallows_1"
     assert parse(f"{movie}_005528520_00000026.png") == (movie, "005528520", 26)
@@ -66,7 +66,7 @@ def test_the_name_is_read_from_its_right_end():
     ],
 )
 def test_films_of_one_series_are_one_group(movie, series):
-    assert sfew.franchise(movie) == series
+    assert sfew_folders.franchise(movie) == series
 
 
 def test_the_table_tells_split_class_film_clip_and_frame(raw):

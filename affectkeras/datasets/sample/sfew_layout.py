@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +17,10 @@ from tqdm import tqdm
 from affectkeras.cache import cache_dir
 from affectkeras.datasets.sample import sfew_plan
 from affectkeras.datasets.sample.faces import render_face
+from affectkeras.datasets.sample.marks import TRUTH_COLUMNS, TRUTH_FILE, planted_name
 from affectkeras.datasets.sample.sfew_plan import PlannedFace
 
 VERSION = 3  # raise it when the drawn pictures change: cached copies of older ones are left alone
-TRUTH_FILE = "sample_truth.csv"
 
 _FOLDERS = {
     "train": "Train/Train_Aligned_Faces",
@@ -38,7 +39,8 @@ def sample_sfew(*, seed: int = 0, progress: bool = True) -> Path:
 
     Args:
         seed: another seed draws other people, movies and scenes.
-        progress: whether to show a progress bar while drawing.
+        progress: whether to show a progress bar while drawing, or one line where there is no
+            terminal.
     """
     folder = cache_dir("sample") / f"sfew-seed{seed}-v{VERSION}"
     with FileLock(f"{folder}.lock"):
@@ -65,7 +67,8 @@ def write_sample_sfew(
     """Write sample faces in SFEW 2.0's raw layout; the same arguments write the same bytes.
 
     Beside the layout lies `sample_truth.csv` (path, label, shown, ambiguous): which labels are
-    wrong on purpose, so that a method that looks for them can be scored. No reader needs it.
+    wrong on purpose, so that a method that looks for them can be scored. No reader needs it; by it
+    the doctor knows the sample.
 
     Args:
         folder: where to write; made if absent.
@@ -73,7 +76,7 @@ def write_sample_sfew(
         train, validation, test: faces per part; the test part is flat and unlabelled.
         damaged: further files in the training part that cannot be read: a cut PNG, an empty file
             and a text file named .png, in turn.
-        progress: whether to show a progress bar.
+        progress: whether to show a progress bar, or one line where there is no terminal.
     """
     folder = Path(folder)
     files = []
@@ -88,6 +91,8 @@ def write_sample_sfew(
         files += list(_name_files(part, planned))
     for path, _ in files:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    if progress and not sys.stderr.isatty():
+        print(f"Drawing {len(files)} sample faces, which takes a while …", file=sys.stderr)
     # Drawing is mostly OpenCV, which lets other threads run; every face has its own seed.
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         drawn = pool.map(lambda file: _write_face(folder / file[0], file[1]), files)
@@ -120,7 +125,7 @@ def _write_face(path: Path, face: PlannedFace) -> None:
 def _write_truth(path: Path, files: list[tuple[str, PlannedFace]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["path", "label", "shown", "ambiguous"])
+        writer.writerow(TRUTH_COLUMNS)
         for name, face in files:
             label = "" if name.startswith("Test/") else face.label
             writer.writerow([name, label, face.shown, face.ambiguous])
@@ -131,7 +136,7 @@ def _write_damaged(folder: Path, names: list[str], count: int) -> None:
     for i in range(count):
         good = folder / names[(i + 1) * len(names) // (count + 1)]
         movie = good.name[:-23]  # without _ and 9 digits, _ and 8 digits, .png
-        bad = good.with_name(f"{movie}_{235959000 + i:09d}_{i + 1:08d}.png")
+        bad = good.with_name(planted_name(movie, i))
         if i % 3 == 0:
             content = good.read_bytes()
             bad.write_bytes(content[: len(content) * 2 // 3])

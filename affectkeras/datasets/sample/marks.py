@@ -1,0 +1,47 @@
+"""How the sample faces are known again: by the truth beside them and the names of planted files."""
+
+import csv
+import dataclasses
+import re
+from pathlib import Path
+
+TRUTH_FILE = "sample_truth.csv"
+TRUTH_COLUMNS = ("path", "label", "shown", "ambiguous")
+
+_LAST_MINUTE = 235959000  # HHMMSSmmm; no drawn face has a time that late
+_PLANTED = re.compile(r"\w+_235959\d{3}_\d{8}\.png")
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleMarks:
+    """The file names of a folder of sample faces; none where the folder is another's.
+
+    Args:
+        drawn: of the drawn faces.
+        planted: of the files that were written damaged on purpose.
+    """
+
+    drawn: frozenset[str] = frozenset()
+    planted: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.drawn)
+
+
+def planted_name(movie: str, number: int) -> str:
+    """Return the name of the damaged file `number`, counted from 0: a clip that is nowhere else."""
+    return f"{movie}_{_LAST_MINUTE + number:09d}_{number + 1:08d}.png"
+
+
+def find_marks(folder: Path) -> SampleMarks:
+    """Return what `write_sample_sfew` put into the folder, as far as names tell."""
+    truth = Path(folder) / TRUTH_FILE
+    if not truth.is_file():
+        return SampleMarks()
+    with truth.open(newline="", encoding="utf-8", errors="replace") as stream:
+        reader = csv.DictReader(stream)
+        if tuple(reader.fieldnames or ()) != TRUTH_COLUMNS:
+            return SampleMarks()
+        drawn = frozenset(row["path"].rsplit("/", 1)[-1] for row in reader)
+    present = (path.name for path in Path(folder, "Train").rglob("*.png"))
+    return SampleMarks(drawn, frozenset(filter(_PLANTED.fullmatch, present)))
