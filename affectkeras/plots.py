@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from affectkeras.files import atomic_file
 from affectkeras.leak_plots import draw_leaking_pairs
 from affectkeras.plot_style import FAINT, INK, STYLE, arm_color, draw_seeds
+from affectkeras.pruning_plots import draw_feature_maps, draw_sweep
 from affectkeras.reliability_plot import draw_reliability
 from affectkeras.removal_plots import (
     draw_loss_histogram,
@@ -215,6 +216,8 @@ PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "class-f1": draw_class_f1,
     "confusion": draw_confusion,
     "reliability": draw_reliability,
+    "sweep": draw_sweep,
+    "feature-maps": draw_feature_maps,
     "loss-variance": draw_loss_variance,
     "loss-histogram": draw_loss_histogram,
     "removed-faces": draw_removed_faces,

@@ -49,4 +49,6 @@ def start_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        # A sweep compiles a function per network on purpose; TensorFlow advises against it.
+        tf.get_logger().setLevel("ERROR")
         tf.config.experimental.enable_op_determinism()

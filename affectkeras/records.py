@@ -92,12 +92,13 @@ def write_part(part: Path, table, history, predictions, removal, *, arm: str, se
 
     Args:
         part: the part's folder.
-        history: the rows of `fine_tune`.
+        history: the rows of `fine_tune`; one with an `arm` of its own is that arm's.
         predictions: frames of `prediction_rows`.
         removal: the removal callback, or `None`.
     """
     history = [
-        {"arm": arm, "seed": seed, "fold": 0} | {name: row.get(name) for name in HISTORY_COLUMNS}
+        {"arm": row.get("arm", arm), "seed": seed, "fold": 0}
+        | {name: row.get(name) for name in HISTORY_COLUMNS}
         for row in history
     ]
     write_csv(part / "history.csv", pd.DataFrame(history))

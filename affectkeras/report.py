@@ -28,6 +28,11 @@ CAPTIONS = {
     "reliability": "Rows of the test part by the probability of the class they were given: on the "
     "dashed line the model is right as often as it says, below it claims too much. All seeds "
     "together; hollow: fewer than 10 rows. ECE: expected calibration error, mean over seeds.",
+    "sweep": "Validation rows, mean over seeds: what each threshold angle removes and what is left "
+    "without any further training (the paper's Figure 2). A Pareto point is beaten by no other in "
+    "both size and accuracy.",
+    "feature-maps": "What every module of the whole network makes of one face, its most varied "
+    "maps first (the paper's Figure 1).",
     "loss-variance": "Variance of the losses of all training rows, scored without augmentation "
     "and dropout after each epoch (the paper's Figure 7).",
     "loss-histogram": "Losses of the training rows before and after the first removal, counts on "
@@ -85,6 +90,12 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             _figure("confusion", plots),
         ),
         section("Balance and calibration", further_metrics(result), _figure("reliability", plots)),
+        section(
+            "Pruning",
+            tables.pruning(run),
+            _figure("sweep", plots),
+            _figure("feature-maps", plots),
+        ),
         section(
             "Removed rows",
             _figure("loss-variance", plots),

@@ -5,6 +5,7 @@ import json
 from affectkeras.comparison_arms import compare_named
 from affectkeras.comparison_words import verdict as verdict_on
 from affectkeras.errors import UserError
+from affectkeras.files import read_csv
 from affectkeras.honest import honest_words
 from affectkeras.html_page import Cell, folded, paragraph, table
 from affectkeras.run_data import RunData
@@ -196,6 +197,33 @@ def removals(run: RunData) -> str:
     title = f"Removal log ({len(shown)} of {len(frame)}, the highest losses first)"
     note = paragraph("Removed rows by class, all seeds together:", "note")
     return note + summary + folded(title, log)
+
+
+def pruning(run: RunData) -> str:
+    """Table 1 of the pruning paper, and the sizes of every model."""
+    path = run.folder / "table_1.csv"
+    if not path.exists():
+        return ""
+    frame = read_csv(path)
+    rows = [
+        [
+            f"{row.feature_maps}", f"{row.epochs}", f"{row.learning_rate:g}",
+            f"{row.threshold:g}°, {180 - row.threshold:g}°",
+            percent(row.average_test_accuracy), percent(row.validation_accuracy),
+            f"{row.feature_maps_pruned:g}", percent(row.validation_accuracy_after_pruning),
+            f"{row.parameters_before:,.0f} → {row.parameters_after:,.0f}",
+        ]
+        for row in frame.itertuples()
+    ]  # fmt: skip
+    header = ["maps", "epochs", "learning rate", "threshold", "average test accuracy",
+              "validation accuracy", "maps pruned", "validation accuracy after pruning",
+              "parameters"]  # fmt: skip
+    note = (
+        "The paper's Table 1, in its words: its “test” part is watched during training, its "
+        "“validation” part is read once at the end. Everywhere else on this page these are called "
+        "validation and test. Means over seeds."
+    )
+    return table(header, rows, range(len(header))) + paragraph(note, "note")
 
 
 def exports(result: dict) -> str:

@@ -22,7 +22,7 @@ from affectkeras.evaluation.metrics import (
     macro_f1_of,
     per_class,
 )
-from affectkeras.evaluation.splits import Split
+from affectkeras.evaluation.splits import PARTS, Split
 from affectkeras.files import write_json
 from affectkeras.honest import LEAKY_PROTOCOLS, honest_counterpart, honest_words
 
@@ -194,6 +194,7 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
             result["metrics"] = {
                 split: {metric: found[metric] for metric in METRICS}
                 for split, found in served.items()
+                if split in PARTS
             }
         result[name] = parts[name]
     if parts["protocol"]["name"] in LEAKY_PROTOCOLS:

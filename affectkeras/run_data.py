@@ -16,6 +16,7 @@ _NEEDED = {
     "removals": ("arm", "seed", "epoch", "example_id", "expression", "loss"),
     "scores": ("arm", "seed", "epoch", "example_id", "loss", "removed"),
     "rejected": ("path", "kind", "reason"),
+    "sweep": ("arm", "seed", "threshold", "maps_removed", "parameters", "accuracy", "pareto"),
 }
 
 
@@ -26,8 +27,8 @@ class RunData:
     Args:
         folder: the run folder.
         result, config: `result.json` and `config.json`; empty dicts where absent.
-        history, predictions, removals, scores, rejected: the CSV files; `None` where absent, empty
-            or without the columns that are needed.
+        history, predictions, removals, scores, rejected, sweep: the CSV files; `None` where
+            absent, empty or without the columns that are needed.
         thumbnails: example_id → uint8 `(96, 96, 3)` of removed faces and of pairs that leak.
     """
 
@@ -39,6 +40,7 @@ class RunData:
     removals: pd.DataFrame | None
     scores: pd.DataFrame | None
     rejected: pd.DataFrame | None
+    sweep: pd.DataFrame | None
     thumbnails: dict[str, np.ndarray]
 
     @property

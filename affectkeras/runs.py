@@ -23,7 +23,7 @@ from affectkeras.files import read_csv as read_csv
 from affectkeras.files import write_csv as write_csv
 from affectkeras.files import write_json as write_json
 
-PART_FILES = ("history.csv", "predictions.csv", "removals.csv", "scores.csv")
+PART_FILES = ("history.csv", "predictions.csv", "removals.csv", "scores.csv", "sweep.csv")
 LOCK_FILE = ".lock"
 
 
@@ -175,12 +175,21 @@ def merge_parts(run: Path) -> list[Path]:
     return parts
 
 
+def recipe_of(run: Path) -> str:
+    """Return the name of the recipe that a run is of."""
+    return _saved(run)["recipe"]
+
+
 def command_of(run: Path) -> str:
     """Return the command line that started a run, as one would type it."""
-    saved = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
+    saved = _saved(run)
     return " ".join(
         ["python", "-m", f"recipes.{saved['recipe']}", *map(shlex.quote, saved["command"][1:])]
     )
+
+
+def _saved(run: Path) -> dict:
+    return json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
 
 
 def drop_parts(run: Path) -> None:

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from affectkeras import claims, records, results, runs
+from affectkeras import records, results, runs
 from affectkeras.claims import Claim
 from affectkeras.command_line import run_recipe
 from affectkeras.errors import UserError
@@ -241,13 +241,11 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
 def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: float) -> dict:
     """Join the parts, choose and package the models, and write result and report."""
     from affectkeras.deployment import package_model, serve_model
-    from affectkeras.evaluation.leakage import complete_findings
-    from affectkeras.report import write_report
+    from affectkeras.face_result import write_face_result
 
     names = table.target("expression").class_names
     parts = runs.merge_parts(run)
     trained = [runs.part_facts(part) for part in parts]
-    train_s = sum(facts["seconds"] for facts in trained)
     found = results.summarise(runs.read_csv(run / "predictions.csv"), names)
     arms = {arm: found[arm] for arm in config.removal}
     exports = {}
@@ -263,51 +261,21 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
         )
     served_arm = max(arms, key=lambda arm: max(arms[arm]["validation"]["accuracy"]["per_seed"]))
     serve_model(run, run / "models" / f"{config.backbone}-{served_arm}")
-    records.write_run_records(run, table, findings)
-    labels = table.frame["expression"].to_numpy()
-    result = results.write_result(
+    return write_face_result(
         run,
-        {
-            "recipe": "sfew_resnet",
-            "command": runs.command_of(run),
-            "banners": banners(config),
-            "dataset": results.dataset_facts(
-                table.name,
-                table.frame,
-                split,
-                sample=config.data_dir is None,
-                quick=config.quick,
-                rejected=len(table.rejected),
-            ),
-            "protocol": results.protocol_facts(split),
-            "seeds": list(config.seeds),
-            "served": f"{config.backbone}-{served_arm}",
-            "served_arm": served_arm,
-            "class_names": list(names),
-            "arms": arms,
-            "baselines": {
-                "majority": results.majority_baseline(
-                    labels[split.train], labels[split.test], names
-                )
-            },
-            "claims": claims.claims_rows(
-                CLAIMS,
-                dataset=table.name,
-                protocol=config.protocol,
-                sample=config.data_dir is None,
-                quick=config.quick,
-                arms=arms,
-                model=config.backbone,
-                train_rows=config.train_rows,
-            ),
-            "leakage": complete_findings(findings, (facts["seal"] for facts in trained)),
-            "timing": {"prepare_s": prepare_s, "train_s": train_s},
-            "exports": exports,
-        },
+        config,
+        table,
+        split,
+        findings,
+        claims=CLAIMS,
+        banners=banners(config),
+        model=config.backbone,
+        arms=arms,
+        served_arm=served_arm,
+        exports=exports,
+        trained=trained,
+        prepare_s=prepare_s,
     )
-    write_report(run)
-    runs.drop_parts(run)
-    return result
 
 
 def main(config: Config) -> dict:

@@ -1,16 +1,12 @@
 """Every recipe is run as a user runs it, in processes of its own, on tiny data."""
 
 import json
-import os
 import pkgutil
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,43 +17,16 @@ from affectkeras.datasets.sample import sample_sfew
 from affectkeras.errors import UserError
 from affectkeras.evaluation.leakage import CHECKS
 from affectkeras.results import summarise
+from tests.recipe_runs import run, start, write_faces
 
-ROOT = Path(__file__).resolve().parents[1]
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 # Of a size that trains in seconds; BDR removes at the end of epoch 6.
 TINY = ("--backbone", "mobilenet_0.25", "--weights", "none", "--image-size", "32")
 TINY += ("--batch-size", "8", "--epochs", "7", "--seeds", "0")
-
-
-def start(*arguments) -> subprocess.Popen:
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.Popen(
-        [sys.executable, "-m", *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def run(*arguments) -> str:
-    process = start(*arguments)
-    printed, _ = process.communicate()
-    assert process.returncode == 0, printed[-4000:]
-    return printed
-
-
-def write_faces(folder: Path, per_class: int = 12) -> Path:
-    """Write three classes of noise whose brightness tells the class, named by who they show."""
-    generator = np.random.default_rng(0)
-    for label, level in (("calm", 60), ("glad", 120), ("sad", 180)):
-        (folder / label).mkdir(parents=True)
-        for number in range(per_class):
-            pixels = generator.normal(level, 40, (40, 40, 3)).clip(0, 255).astype(np.uint8)
-            cv2.imwrite(str(folder / label / f"person{number % 6}_{number}.png"), pixels)
-    (folder / "sad" / "person1_damaged.png").write_bytes(b"\x89PNG\r\n")
-    return folder
+SMALLEST = {
+    "sfew_resnet": ("--train-rows", "60", *TINY[:10]),
+    "fer_pruned_cnn": ("--train-rows", "60", "--batch-size", "16", "--epochs", "3"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +45,7 @@ def own_faces(faces: Path, *more) -> tuple:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_runs_quickly_on_sample_data_and_leaves_a_whole_run_folder(name, tmp_path):
     folder = tmp_path / "run"
-    printed = run(
-        f"recipes.{name}", "--quick", "--run-dir", folder, "--train-rows", "60", *TINY[:10]
-    )
+    printed = run(f"recipes.{name}", "--quick", "--run-dir", folder, *SMALLEST[name])
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "complete"
     assert result["dataset"]["sample"]
@@ -90,9 +57,10 @@ def test_a_recipe_runs_quickly_on_sample_data_and_leaves_a_whole_run_folder(name
     assert (folder / "saved_model" / "saved_model.pb").is_file()
     assert len(list((folder / "plots").glob("*.png"))) >= 3
     predictions = pd.read_csv(folder / "predictions.csv")
-    test = predictions[(predictions["split"] == "test") & (predictions["arm"] == "none")]
-    accuracy = (test["expression"] == test["predicted"]).mean()
-    assert result["arms"]["none"]["test"]["accuracy"]["per_seed"] == [pytest.approx(accuracy)]
+    for arm, found in result["arms"].items():
+        test = predictions[(predictions["split"] == "test") & (predictions["arm"] == arm)]
+        accuracy = (test["expression"] == test["predicted"]).mean()
+        assert found["test"]["accuracy"]["per_seed"] == [pytest.approx(accuracy)]
     difference = result["exports"][result["served"]]["saved_model"]["max_difference"]
     assert difference <= 1e-4
     assert result["leakage"]["passed"]

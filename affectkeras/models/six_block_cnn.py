@@ -20,6 +20,7 @@ def build_six_block_cnn(
     activation: str = "relu",
     activation_before_pool: bool = False,
     pool_padding: str = "same",
+    dropout: float = 0.0,
 ) -> keras.Model:
     """Return images → rescaling → `"module1"` … `"module5"` → `"module6"` → logits.
 
@@ -49,6 +50,7 @@ def build_six_block_cnn(
         activation_before_pool: whether it stands before the pooling or after it; alike for ReLU
             and all others that never fall.
         pool_padding: `"same"` rounds odd sizes up, `"valid"` down.
+        dropout: share of what enters the last module that is left out in training (paper: none).
 
     Returns:
         A functional model from pixels in [0, 255], `(batch, height, width, channels)`, to float32
@@ -62,6 +64,8 @@ def build_six_block_cnn(
     count = classes if isinstance(classes, int) else len(classes)
     size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
     _check(count, size, channels, widths, kernel_sizes, pool_padding)
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}")
     images = keras.Input((*size, channels), dtype="float32", name="images")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="rescaling")(images)
     for number, width in enumerate(widths, start=1):
@@ -73,6 +77,8 @@ def build_six_block_cnn(
         ]
         for layer in reversed(finish) if activation_before_pool else finish:
             x = layer(x)
+    if dropout:
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
     name = f"module{len(widths) + 1}"
     x = _convolve(x, count, kernel_sizes[1], name)
     # Single precision, also under mixed precision: the loss takes logits.

@@ -74,14 +74,17 @@ class Stage:
         return self.last_epoch - self.first_epoch
 
 
-def paper_plan(epochs: int, learning_rate: float = 1e-4) -> tuple[Stage, ...]:
-    """Return the SFEW paper's plan: every layer from the first epoch, Adam at a constant rate.
+def paper_plan(
+    epochs: int, learning_rate: float = 1e-4, *, weight_decay: float = 0.0
+) -> tuple[Stage, ...]:
+    """Return the papers' plan: every layer from the first epoch, Adam at a constant rate.
 
     Args:
         epochs: how many epochs there are.
-        learning_rate: 1e-4 in the paper (section 2.2).
+        learning_rate: 1e-4 in the paper on SFEW and BDR (section 2.2).
+        weight_decay: as in `Stage`; the papers have none.
     """
-    return (Stage("all", 0, epochs, "all", learning_rate),)
+    return (Stage("all", 0, epochs, "all", learning_rate, weight_decay=weight_decay),)
 
 
 def cosine_plan(
