@@ -12,6 +12,7 @@
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -151,7 +152,16 @@ def published_table(results: dict[str, dict]) -> str:
     # `add` keeps complete results only and leaves the word away.
     complete = [(name, {"status": "complete", **one}) for name, one in results.items()]
     rows = make_ledger(claims, sort_results(complete, claims))
-    return f"Published figures beside ours:\n\n{ledger_table(rows)}\n\n{LEGEND}"
+    # A paper's long table would bury the rest while none of it was run.
+    alone = [row for row in rows if isinstance(row.same, str) and isinstance(row.honest, str)]
+    shown = [row for row in rows if row not in alone]
+    words = [
+        f"{count} published figures of {recipe} stand without ours ({why}); `python -m affectkeras "
+        "ledger RUNS` lists them."
+        for (recipe, why), count in Counter((row.recipe, row.same) for row in alone).items()
+    ]
+    table = [ledger_table(shown), LEGEND] if shown else []
+    return "\n\n".join(["Published figures beside ours:", *table, *words])
 
 
 def benchmark_table(benchmarks: list[dict]) -> str:

@@ -171,6 +171,17 @@ def test_a_saved_network_loads_without_our_code_and_agrees(tmp_path):
     np.testing.assert_allclose(array_of(loaded(pixels)), array_of(model(pixels)), rtol=1e-5)
 
 
+def test_dropout_changes_what_training_sees_and_nothing_else():
+    keras.utils.set_random_seed(0)
+    model = with_random_weights(build_six_block_cnn(3, 16, widths=(4, 8), dropout=0.5))
+    plain = build_six_block_cnn(3, 16, widths=(4, 8))
+    plain.set_weights(model.get_weights())
+    pixels = random_pixels(16)
+    np.testing.assert_array_equal(array_of(model(pixels)), array_of(plain(pixels)))
+    dropped = model.get_layer("dropout")(np.ones((1, 64), "float32"), training=True)
+    assert set(np.unique(array_of(dropped))) == {0.0, 2.0}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -180,6 +191,7 @@ def test_a_saved_network_loads_without_our_code_and_agrees(tmp_path):
         ({"widths": ()}, "`widths` must hold numbers"),
         ({"kernel_sizes": (3, 0)}, r"`kernel_sizes` must be two numbers of at least 1. .*\(3, 0\)"),
         ({"kernel_sizes": (3,)}, "`kernel_sizes` must be two numbers"),
+        ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\). Received: dropout=1.0"),
         ({"pool_padding": "full"}, "`pool_padding` must be one of same, valid. Received: .*'full'"),
         (
             {"image_size": 31, "pool_padding": "valid"},

@@ -132,6 +132,23 @@ def test_a_sweep_tells_what_each_threshold_costs(layers):
         assert row.parameters == pruned.count_params()
 
 
+def test_twenty_thresholds_send_the_data_through_the_network_once(monkeypatch):
+    passed = []
+    predict = keras.Model.predict
+
+    def counted(self, inputs, **options):
+        if any(layer.name == "first" for layer in self.layers):
+            passed.append(len(inputs))
+        return predict(self, inputs, **options)
+
+    monkeypatch.setattr(keras.Model, "predict", counted)
+    gathered = Activations(build(), ["first"]).gather([IMAGES])
+    rows = sweep_thresholds(gathered, np.arange(2, 82, 4), IMAGES, np.mean)
+    assert len(rows) == 21
+    assert len({row.maps_removed for row in rows}) > 2
+    assert passed == [len(IMAGES)]
+
+
 def test_rows_that_another_beats_are_not_pareto():
     sizes, scores = np.array([9, 5, 5, 3, 4]), np.array([0.8, 0.8, 0.7, 0.5, 0.4])
     assert pareto(sizes, scores).tolist() == [False, True, False, True, False]
