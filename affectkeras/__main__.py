@@ -112,12 +112,14 @@ def prune(
     layers: tuple[str, ...] = (),
     importance: Literal["l1", "random"] = "l1",
     multiple_of: int | None = None,
+    recalibrate: bool = False,
 ) -> None:
     """Make any functional Keras model physically smaller, and prove that nothing else changed.
 
     Maps go by --threshold (those that do the work of others on the --images), by --fraction (the
     least important of every group) or by an earlier --plan. The smaller model equals the old one
-    with those maps masked where they are read; nothing is trained.
+    with those maps masked where they are read; nothing is trained. With --recalibrate the
+    statistics of BatchNormalization are then measured anew on the --images.
 
     Args:
         model: a .keras file, or a run folder.
@@ -125,14 +127,19 @@ def prune(
         threshold: maps whose activations lie at a smaller angle, or as close to 180, go.
         fraction: the share of every group of maps that goes, in [0, 1).
         plan: replay a plan.json.
-        images: what the maps are measured on, best training images.
+        images: with --threshold or --recalibrate: what the maps are measured on, best training
+            images.
         layers: with --threshold: only the maps of these layers.
         importance: with --fraction: which maps count least.
         multiple_of: with --fraction: what stays is a multiple of this, such as 8.
+        recalibrate: set the means and variances of BatchNormalization to those of what the smaller
+            model reads of the --images; frozen layers keep theirs.
     """
     from affectkeras.prune import PruneSettings, prune_command
 
-    settings = PruneSettings(threshold, fraction, plan, importance, layers, multiple_of, images)
+    settings = PruneSettings(
+        threshold, fraction, plan, importance, layers, multiple_of, images, recalibrate
+    )
     prune_command(model, out, settings)
 
 

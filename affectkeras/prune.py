@@ -34,7 +34,9 @@ class PruneSettings:
         importance: of `fraction`: the maps of least `l1` weight go, or `random` ones.
         layers: of `threshold`: only the maps of these layers.
         multiple_of: of `fraction`: what stays is a multiple of this.
-        images: of `threshold`: files and folders to measure the maps on, best training images.
+        images: of `threshold` and `recalibrate`: files and folders to measure the maps on, best
+            training images.
+        recalibrate: whether the smaller model's BatchNormalization is measured anew.
     """
 
     threshold: float | None = None
@@ -44,6 +46,7 @@ class PruneSettings:
     layers: Sequence[str] = ()
     multiple_of: int | None = None
     images: Sequence[Path] = ()
+    recalibrate: bool = False
 
 
 def prune_command(source: Path, out: Path, settings: PruneSettings) -> None:
@@ -65,13 +68,17 @@ def prune_command(source: Path, out: Path, settings: PruneSettings) -> None:
     from affectkeras.pruning.surgery import prune_model
 
     model = load_model(file)
+    images = ImageBatches(model, settings.images)
+    if settings.recalibrate:
+        _check_normalizations(model, file)
     try:
-        plan = make_plan(model, settings)
+        plan = make_plan(model, settings, images)
         if not plan.layers:
             raise UserError("No map goes by these settings: the model stays as it is.")
         # The proof is run apart from the surgery, to tell its figure.
         pruned = prune_model(model, plan, verify=False)
         error = verify_pruned(model, pruned, plan)
+        recalibrated = _recalibrate(pruned, images) if settings.recalibrate else ""
     except PruningError as refused:
         raise UserError(f"{file}: {refused}") from refused
     out.mkdir(parents=True, exist_ok=True)
@@ -83,6 +90,8 @@ def prune_command(source: Path, out: Path, settings: PruneSettings) -> None:
         before, after = count(model), count(pruned)
         print(f"{name:<16}{before:>14,} → {after:>14,}  ({after / before - 1:+.1%})")
     print(f"Proved equal to the masked model: largest relative difference {error:.1e}.")
+    if recalibrated:
+        print(recalibrated)
     exported = _export(source, out, keras)
     print(f"Written: {out}/model.keras, {out}/plan.json{exported}")
 
@@ -114,8 +123,8 @@ def load_model(file: Path) -> "keras.Model":
         raise UserError(f"{file} cannot be loaded as a Keras model: {first}") from error
 
 
-def make_plan(model: "keras.Model", settings: PruneSettings) -> "PrunePlan":
-    """Return what goes from a model by the settings."""
+def make_plan(model: "keras.Model", settings: PruneSettings, images: "ImageBatches") -> "PrunePlan":
+    """Return what goes from a model by the settings; of `threshold`, on the images."""
     from affectkeras.pruning.activations import Activations
     from affectkeras.pruning.importance import (
         l1_importance,
@@ -135,7 +144,7 @@ def make_plan(model: "keras.Model", settings: PruneSettings) -> "PrunePlan":
             model, settings.fraction, importance, multiple_of=settings.multiple_of
         )
     activations = Activations(model, list(settings.layers) or None)
-    return activations.gather(_batches(model, settings.images)).plan(settings.threshold)
+    return activations.gather(images).plan(settings.threshold)
 
 
 def _check(settings: PruneSettings) -> None:
@@ -153,39 +162,96 @@ def _check(settings: PruneSettings) -> None:
                 "--threshold compares what maps see: give --images, files or folders, best those "
                 "of the training."
             )
+    if settings.recalibrate and not settings.images:
+        raise UserError(
+            "--recalibrate measures what the smaller model's BatchNormalization reads: give "
+            "--images, files or folders, best those of the training."
+        )
     if settings.fraction is not None and not 0 <= settings.fraction < 1:
         raise UserError(f"--fraction must be in [0, 1). Received: {settings.fraction:g}")
 
 
-def _batches(model: "keras.Model", images: Sequence[Path]):
-    """Yield batches of images as the model takes them; those that are damaged are counted."""
-    from affectkeras.media.images import decode_and_resize
-    from affectkeras.predict import find_images
+class ImageBatches:
+    """Batches of images as a model takes them, read afresh at every pass.
 
-    height, width, channels = model.input_shape[1:]
-    if height is None or width is None or channels not in (1, 3):
-        raise UserError(
-            f"The model takes {model.input_shape}: images are needed, of a fixed size, grey or RGB."
-        )
-    paths, damaged, batch = find_images(images), 0, []
-    # disable=None: no bar where nobody watches.
-    for path in tqdm(paths, desc="Measuring maps", unit=" images", disable=None, leave=False):
+    Damaged images are left out; after the first pass it is said how many.
+
+    Args:
+        model: takes images of a fixed size, grey or RGB.
+        images: files and folders.
+
+    Raises:
+        UserError: at a pass, when the model takes something else, or no image can be read.
+    """
+
+    def __init__(self, model: "keras.Model", images: Sequence[Path]):
+        self._shape = model.input_shape
+        self._images = images
+        self._told = False
+
+    def __iter__(self):
+        """Yield `(batch, height, width, channels)` float32 in [0, 255]."""
+        from affectkeras.predict import find_images
+
+        height, width, channels = self._shape[1:]
+        if height is None or width is None or channels not in (1, 3):
+            raise UserError(
+                f"The model takes {self._shape}: images are needed, of a fixed size, grey or RGB."
+            )
+        paths, damaged, batch = find_images(self._images), 0, []
+        # disable=None: no bar where nobody watches.
+        for path in tqdm(paths, desc="Measuring maps", unit=" images", disable=None, leave=False):
+            pixels = self._read(path)
+            if pixels is None:
+                damaged += 1
+                continue
+            batch.append(pixels)
+            if len(batch) == BATCH:
+                yield np.stack(batch)
+                batch = []
+        if batch:
+            yield np.stack(batch)
+        self._tell(len(paths), damaged)
+
+    def _read(self, path: Path) -> np.ndarray | None:
+        from affectkeras.media.images import decode_and_resize
+
         try:
             encoded = read_image_file(path)
             check_image(encoded)
         except ImageDamaged:
-            damaged += 1
-            continue
+            return None
+        _, height, width, channels = self._shape
         pixels = np.asarray(decode_and_resize(encoded, (height, width)))
-        batch.append(pixels if channels == 3 else pixels.mean(axis=-1, keepdims=True))
-        if len(batch) == BATCH:
-            yield np.stack(batch)
-            batch = []
-    if batch:
-        yield np.stack(batch)
-    print(f"{len(paths)} images read: {len(paths) - damaged} measured, {damaged} damaged.")
-    if damaged == len(paths):
-        raise UserError("No image could be read: nothing was measured.")
+        return pixels if channels == 3 else pixels.mean(axis=-1, keepdims=True)
+
+    def _tell(self, count: int, damaged: int) -> None:
+        if not self._told:
+            print(f"{count} images read: {count - damaged} measured, {damaged} damaged.")
+        self._told = True
+        if damaged == count:
+            raise UserError("No image could be read: nothing was measured.")
+
+
+def _check_normalizations(model: "keras.Model", file: Path) -> None:
+    from affectkeras.pruning.recalibration import find_normalizations
+
+    if not find_normalizations(model):
+        raise UserError(
+            f"{file} has no BatchNormalization to --recalibrate, or frozen ones only, which keep "
+            "their statistics. Leave the flag out."
+        )
+
+
+def _recalibrate(pruned: "keras.Model", images: ImageBatches) -> str:
+    """Measure the normalizations of a model anew, and return what was done in words."""
+    from affectkeras.pruning.recalibration import find_normalizations, recalibrate_normalization
+
+    recalibrate_normalization(pruned, images)
+    measured = len(find_normalizations(pruned))
+    frozen = len(find_normalizations(pruned, frozen=True)) - measured
+    left = f"; {frozen} frozen left as they are" if frozen else ""
+    return f"Recalibrated on the images after that proof: {measured} BatchNormalization{left}."
 
 
 def _print_layers(plan: "PrunePlan") -> None:

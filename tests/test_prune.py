@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from affectkeras.errors import UserError
-from affectkeras.prune import PruneSettings, find_model, prune_command
+from affectkeras.prune import ImageBatches, PruneSettings, find_model, prune_command
 
 
 @pytest.fixture
@@ -80,6 +80,56 @@ def test_a_run_folder_gives_its_model_and_a_smaller_one_that_predict_takes(
     assert "0.png" in capsys.readouterr().out
 
 
+def add_normalization(model_file, *, trainable=True):
+    """Put normalizations that hold what they began with between the two convolutions' maps."""
+    model = keras.models.load_model(model_file)
+    x = model.get_layer("first").output
+    x = keras.layers.BatchNormalization(name="one", trainable=trainable)(x)
+    x = keras.layers.BatchNormalization(name="two")(keras.layers.ReLU()(x))
+    for layer in model.layers[2:]:
+        x = layer(x)
+    keras.Model(model.input, x).save(model_file)
+
+
+@pytest.mark.parametrize("way", ["fraction", "plan", "threshold"])
+def test_recalibration_measures_the_smaller_model_after_the_proof(
+    model_file, images, tmp_path, capsys, way
+):
+    add_normalization(model_file)
+    prune_command(model_file, tmp_path / "plain", PruneSettings(fraction=0.25))
+    given = {"fraction": 0.25, "plan": tmp_path / "plain" / "plan.json", "threshold": 0.01}
+    settings = PruneSettings(**{way: given[way]}, images=(images,), recalibrate=True)
+    capsys.readouterr()
+    prune_command(model_file, tmp_path / "new", settings)
+    printed = capsys.readouterr().out
+    assert printed.count("13 images read: 12 measured, 1 damaged.") == 1
+    assert printed.index("Proved equal") < printed.index("Recalibrated on the images")
+    assert "after that proof: 2 BatchNormalization.\n" in printed
+    model = keras.models.load_model(tmp_path / "new" / "model.keras")
+    pixels = np.stack(list(ImageBatches(model, (images,)))[0])
+    for name in ("one", "two"):
+        layer = model.get_layer(name)
+        read = keras.Model(model.input, layer.input)(pixels).numpy().astype(np.float64)
+        np.testing.assert_allclose(layer.moving_mean, read.mean(axis=(0, 1, 2)), rtol=1e-4)
+        np.testing.assert_allclose(layer.moving_variance, read.var(axis=(0, 1, 2)), rtol=1e-4)
+
+
+def test_recalibration_leaves_frozen_layers_and_says_so(model_file, images, tmp_path, capsys):
+    add_normalization(model_file, trainable=False)
+    settings = PruneSettings(fraction=0.25, images=(images,), recalibrate=True)
+    prune_command(model_file, tmp_path / "new", settings)
+    assert "1 BatchNormalization; 1 frozen left as they are." in capsys.readouterr().out
+    layer = keras.models.load_model(tmp_path / "new" / "model.keras").get_layer("one")
+    np.testing.assert_array_equal(layer.moving_mean, np.zeros(6))
+
+
+def test_recalibration_without_normalization_is_refused(model_file, images, tmp_path):
+    settings = PruneSettings(fraction=0.25, images=(images,), recalibrate=True)
+    with pytest.raises(UserError, match="model.keras has no BatchNormalization to --recalibrate"):
+        prune_command(model_file, tmp_path / "out", settings)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -89,6 +139,7 @@ def test_a_run_folder_gives_its_model_and_a_smaller_one_that_predict_takes(
         ({"threshold": 99.0}, r"--threshold must be in \[0, 90\)"),
         ({"fraction": 1.0}, r"--fraction must be in \[0, 1\)"),
         ({"fraction": 0.0}, "No map goes by these settings"),
+        ({"fraction": 0.5, "recalibrate": True}, "--recalibrate measures .*: give --images"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(model_file, tmp_path, settings, message):

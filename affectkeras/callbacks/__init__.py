@@ -1,1 +1,1 @@
-"""Keras callbacks: removing noisy rows, resuming; any backend."""
+"""Keras callbacks: removing noisy rows, pruning maps, resuming; any backend."""

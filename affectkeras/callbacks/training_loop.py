@@ -166,8 +166,15 @@ class _RowSetWatcher(keras.callbacks.Callback):
 
 
 def _check_order(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    saving = [callback for callback in callbacks if isinstance(callback, TrainingState)]
+    parts = [id(part) for state in saving for part in state.parts.values()]
     saved_before: list[TrainingState] = []
     for callback in callbacks:
+        if saving and hasattr(callback, "get_state") and id(callback) not in parts:
+            raise ValueError(
+                "`callbacks` that have a state must be among the `parts` of TrainingState, or a "
+                f"resumed training would lack it. Received: {type(callback).__name__} without"
+            )
         for state in saved_before:
             if any(callback is part for part in state.parts.values()):
                 raise ValueError(

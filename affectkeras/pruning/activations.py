@@ -1,6 +1,7 @@
 """Activations of maps where they are read, and plans by distinctiveness made of them."""
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Collection, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from affectkeras.pruning.errors import PruningError
 from affectkeras.pruning.graph import ChannelGraph, ChannelGroup
 from affectkeras.pruning.plan import LayerPlan, PrunePlan
 from affectkeras.pruning.proof import run_reading
+from affectkeras.pruning.removal import Removal
 from affectkeras.pruning.walk import require_graph
 
 # Means at two readers of one map that differ by more than this share of its span are two constants.
@@ -39,7 +41,7 @@ class Activations:
     ):
         self.model = model
         self._graph = ChannelGraph(model)
-        self.groups = _groups(self._graph, layers)
+        self.groups = choose_groups(self._graph, layers)
         self._positions = positions
         self._paths = sorted({path for group in self.groups for path in group.consumers})
         self._reader = self._build_reader()
@@ -73,27 +75,50 @@ class Activations:
             joined.high = np.maximum(joined.high, one.high)
         return joined
 
-    def plan(self, threshold: float, **options) -> PrunePlan:
-        """Return what goes at a threshold angle in degrees; options as `choose_maps` takes them."""
-        entries: dict[str, list[tuple[ChannelGroup, Found]]] = {}
-        for number, group in enumerate(self.groups):
-            found = choose_maps(self.moments(number), threshold, **options)
-            found = self._without_split_constants(number, found)
-            if found.removed:
-                entries.setdefault(group.members[0][0], []).append((group, found))
+    def plan(
+        self,
+        threshold: float,
+        *,
+        gone: PrunePlan | None = None,
+        without_bias: Collection[str] = (),
+        **options,
+    ) -> PrunePlan:
+        """Return what goes at a threshold angle in degrees.
+
+        Args:
+            threshold: as `choose_maps` takes it.
+            gone: maps that went before: they are neither chosen nor merged into.
+            without_bias: paths of readers that no constant can be given to. Of what they read
+                complementary pairs stay, and constant maps that are not zero.
+            options: as `choose_maps` takes them.
+        """
+        before = Removal(self._graph, gone or PrunePlan(self.model.name, ()))
         made = self._graph.producers
+        entries: dict[str, list[tuple[list[int], Found]]] = {}
+        for number, group in enumerate(self.groups):
+            path, indices = group.members[0][0], np.array(group.members[0][1])
+            left = np.flatnonzero(before.kept(made[path].writes[indices]))
+            moments = self.moments(number).part(left)
+            if set(group.consumers) & set(without_bias):
+                found = choose_maps(moments, threshold, **{**options, "complementary": False})
+                found = _without_constants(found)
+            else:
+                found = choose_maps(moments, threshold, **options)
+                found = self._without_split_constants(number, left, found)
+            if found.removed:
+                entries.setdefault(path, []).append((indices[left].tolist(), found))
         layers = [
             _layer_plan(path, len(made[path].writes), found) for path, found in entries.items()
         ]
         return PrunePlan(self.model.name, tuple(layers))
 
-    def _without_split_constants(self, number: int, found: Found) -> Found:
+    def _without_split_constants(self, number: int, left: np.ndarray, found: Found) -> Found:
         """Leave out constants of maps that different readers see at different heights."""
-        means = np.stack([one.means for one in self._moments[number].values()])
-        joined = self.moments(number)
+        means = np.stack([one.means[left] for one in self._moments[number].values()])
+        joined = self.moments(number).part(left)
         agree = np.ptp(means, axis=0) <= SAME_MEAN * np.maximum(joined.high - joined.low, 1e-12)
         constants = tuple(one for one in found.constants if agree[one.channel])
-        return Found(found.removed, found.merges, constants, found.similar, found.complementary)
+        return dataclasses.replace(found, constants=constants)
 
     def _build_reader(self) -> keras.Model:
         inputs = [
@@ -128,7 +153,12 @@ class Activations:
         return list(np.stack(places, axis=1))
 
 
-def _groups(graph: ChannelGraph, layers: Sequence[str] | None) -> list[ChannelGroup]:
+def choose_groups(graph: ChannelGraph, layers: Sequence[str] | None) -> list[ChannelGroup]:
+    """Return the groups of maps that layers make; absent: all that may be pruned.
+
+    Raises:
+        PruningError: when a layer is unknown, makes no maps or its maps cannot go.
+    """
     groups = graph.groups()
     if layers is None:
         return [group for group in groups if group.prunable and group.consumers]
@@ -145,10 +175,16 @@ def _groups(graph: ChannelGraph, layers: Sequence[str] | None) -> list[ChannelGr
     return chosen
 
 
-def _layer_plan(path: str, channels: int, parts: list[tuple[ChannelGroup, Found]]) -> LayerPlan:
+def _without_constants(found: Found) -> Found:
+    """Leave maps whose constant would have to go into a bias where they are."""
+    stay = {one.channel for one in found.constants if one.value}
+    removed = tuple(one for one in found.removed if one not in stay)
+    return dataclasses.replace(found, removed=removed, constants=())
+
+
+def _layer_plan(path: str, channels: int, parts: list[tuple[list[int], Found]]) -> LayerPlan:
     removed, merges, constants = [], [], []
-    for group, found in parts:
-        place = group.members[0][1]
+    for place, found in parts:
         removed += [place[one] for one in found.removed]
         merges += [
             type(one)(place[one.source], place[one.target], one.scale) for one in found.merges

@@ -59,6 +59,13 @@ class Moments:
         self.low = np.minimum(self.low, activations.min(axis=0))
         self.high = np.maximum(self.high, activations.max(axis=0))
 
+    def part(self, maps: np.ndarray) -> "Moments":
+        """Return the moments of some of the maps, `(maps,)` integers."""
+        found = Moments(len(maps))
+        found.count, found.gram = self.count, self.gram[np.ix_(maps, maps)]
+        found.sums, found.low, found.high = self.sums[maps], self.low[maps], self.high[maps]
+        return found
+
     @property
     def means(self) -> np.ndarray:
         """The mean activation of each map, `(maps,)`."""

@@ -16,7 +16,7 @@ from affectkeras.pruning.errors import PruningError
 from affectkeras.pruning.graph import ChannelGraph
 from affectkeras.pruning.plan import PrunePlan
 from affectkeras.pruning.removal import Reading, Removal
-from affectkeras.pruning.walk import Call, require_graph, walk
+from affectkeras.pruning.walk import Call, compute, require_graph, walk
 
 TOLERANCE = 1e-4  # largest difference ÷ largest output, per example
 UNKNOWN_SIZE = 96  # stands for a height, width or length that the model leaves open
@@ -60,7 +60,7 @@ def prove_equal(
     inputs = random_inputs(graph.model) if inputs is None else inputs
     tensors = [ops.convert_to_tensor(array) for array in inputs]
     expected = run_reading(graph, tensors, functools.partial(_mask, removal))
-    found = walk(pruned, tensors, _compute)
+    found = walk(pruned, tensors, compute)
     error = max(relative_error(a, b) for a, b in zip(expected, found, strict=True))
     if not error <= tolerance:  # a NaN is no proof
         raise PruningError(
@@ -101,7 +101,7 @@ def run_reading(graph: ChannelGraph, inputs: list, read) -> list:
 
     def visit(call: Call):
         if not kinds.mixes(call.operation):
-            return _compute(call)
+            return compute(call)
         return read(call.path, functools.partial(run_consumer, call.operation, call.inputs[0]))
 
     return walk(graph.model, inputs, visit)
@@ -173,14 +173,6 @@ def _pad_width(layer: kinds.BaseConv, axis: int, size: int) -> tuple[int, int]:
         return reach, 0
     total = max((-(-size // stride) - 1) * stride + reach + 1 - size, 0)
     return total // 2, total - total // 2
-
-
-def _compute(call: Call):
-    if not call.args and not call.kwargs:
-        return call.inputs[0]
-    if getattr(call.operation, "_call_has_training_arg", False):
-        return call.operation(*call.args, **{**call.kwargs, "training": False})
-    return call.operation(*call.args, **call.kwargs)
 
 
 def random_inputs(model: keras.Model, seed: int = 0) -> list[np.ndarray]:

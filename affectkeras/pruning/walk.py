@@ -91,6 +91,15 @@ def walk(model: keras.Model, inputs: list, visit: Visit, path: str = "") -> list
     return [values[id(tensor)] for tensor in graph.outputs]
 
 
+def compute(call: Call):
+    """Return what an operation makes of the tensors it is given, outside training."""
+    if not call.args and not call.kwargs:
+        return call.inputs[0]
+    if getattr(call.operation, "_call_has_training_arg", False):
+        return call.operation(*call.args, **{**call.kwargs, "training": False})
+    return call.operation(*call.args, **call.kwargs)
+
+
 def operations(model: keras.Model, path: str = "") -> Iterator[tuple[str, keras.Operation]]:
     """Yield `(path, operation)` for all of a model, the models inside it opened, not named."""
     for operation in require_graph(model).operations:

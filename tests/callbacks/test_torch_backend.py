@@ -34,3 +34,24 @@ def test_training_resumes_to_the_same_weights_on_the_torch_backend(tmp_path):
     assert len(whole["removed"]) > 0
     for name in whole.files:
         assert np.array_equal(whole[name], killed[name]), name
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "tests/callbacks/test_distinctiveness_pruning.py",
+        "tests/callbacks/test_planted_maps.py",
+        "tests/pruning/test_recalibration.py",
+    ],
+)
+def test_pruning_in_place_and_recalibration_hold_on_the_torch_backend(tests):
+    pytest.importorskip("torch")
+    finished = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "KERAS_BACKEND": "torch"},
+    )
+    assert finished.returncode == 0, finished.stdout
