@@ -40,7 +40,8 @@ def fit_epochs(
         make_dataset: `make_dataset(first, last)` gives the batches of those epochs one after
             another, `sampler.steps` an epoch, of the rows that the sampler then has.
         sampler: a `RowSampler`.
-        callbacks: removal before `TrainingState`, so that the saved state includes the removal.
+        callbacks: removal and pruning before `TrainingState` and among its parts, so that the
+            saved state includes them.
         stage: written into the history rows.
         history: rows so far; new ones are appended to this list. Give the same list to
             `TrainingState`.
@@ -51,7 +52,8 @@ def fit_epochs(
         callbacks do at the epoch's end).
 
     Raises:
-        ValueError: where `make_dataset` gives too few batches, or callbacks are in wrong order.
+        ValueError: where `make_dataset` gives too few batches, callbacks are in wrong order,
+            or one with a state is not among the parts of `TrainingState`.
     """
     _check_order(callbacks)
     history = [] if history is None else history
