@@ -24,6 +24,7 @@ from affectkeras.evaluation.splits import Split
 from affectkeras.files import atomic_file
 from affectkeras.media.images import decode_and_resize
 from affectkeras.pruning.counting import count_macs, count_parameters
+from affectkeras.pruning.modules import ModuleRow
 from affectkeras.pruning.plan import PrunePlan
 from affectkeras.pruning.sweep import SweepRow
 
@@ -38,6 +39,24 @@ def sweep_frame(sweeps: dict[str, list[SweepRow]], seed: int) -> pd.DataFrame:
         for row in sweep
     ]
     return pd.DataFrame(rows).rename(columns={"score": "accuracy"})
+
+
+def modules_frame(rows_of: dict[str, list[ModuleRow]], seed: int) -> pd.DataFrame:
+    """Return what pruned networks are without single modules as rows of `modules.csv`, by arm."""
+    rows = [
+        {
+            "arm": arm,
+            "seed": seed,
+            "dropped": " ".join(row.dropped),
+            "without": row.module,
+            "parameters": row.parameters,
+            "macs": row.macs,
+            "accuracy": row.score,
+        }
+        for arm, found in rows_of.items()
+        for row in found
+    ]
+    return pd.DataFrame(rows)
 
 
 def size_facts(model: keras.Model, maps: int, plan: PrunePlan | None = None) -> dict[str, int]:

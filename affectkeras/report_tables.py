@@ -223,7 +223,26 @@ def pruning(run: RunData) -> str:
         "“validation” part is read once at the end. Everywhere else on this page these are called "
         "validation and test. Means over seeds."
     )
-    return table(header, rows, range(len(header))) + paragraph(note, "note")
+    return table(header, rows, range(len(header))) + paragraph(note, "note") + _modules(run)
+
+
+def _modules(run: RunData) -> str:
+    path = run.folder / "modules.csv"
+    if not path.exists():
+        return ""
+    frame = read_csv(path).fillna("")
+    rows = [
+        [row.arm, row.seed, row.dropped or "–", row.without or "as it is",
+         f"{row.parameters:,}", f"{row.macs:,}", percent(row.accuracy)]
+        for row in frame.itertuples()
+    ]  # fmt: skip
+    header = ["arm", "seed", "gone before", "without", "parameters", "MACs", "validation accuracy"]
+    note = paragraph(
+        "Whole modules left out, the layer behind them fitted by least squares; one goes where the "
+        "accuracy on validation rows does not fall.",
+        "note",
+    )
+    return folded("What whole modules are worth", table(header, rows, (1, 4, 5, 6)) + note)
 
 
 def exports(result: dict) -> str:

@@ -23,7 +23,10 @@ from affectkeras.files import read_csv as read_csv
 from affectkeras.files import write_csv as write_csv
 from affectkeras.files import write_json as write_json
 
-PART_FILES = ("history.csv", "predictions.csv", "removals.csv", "scores.csv", "sweep.csv")
+PART_FILES = (
+    *("history.csv", "predictions.csv", "removals.csv", "scores.csv"),
+    *("sweep.csv", "modules.csv"),
+)
 LOCK_FILE = ".lock"
 
 

@@ -34,10 +34,12 @@ from affectkeras.errors import UserError
 from affectkeras.quiet import start_tensorflow
 
 IMAGE_SIZE = 48  # pixels, height and width (paper, section 3)
+MODULES = tuple(f"module{number}" for number in range(1, 6))  # with maximum pooling
 LAST = "module5_conv"  # makes the maps that enter the last module, the only ones the paper prunes
 # Degrees, twenty of them (paper, Figure 2).
 SWEEP = (2, 4, 6, 8, 10, 12, 14, 15, 16, 18, 20, 22, 24, 26, 28, 30, 35, 40, 45, 50)
 LATENCY_BATCH = 16  # images whose time a sweep measures
+FITTED_ROWS = 2000  # training rows that a layer is fitted on where the module before it goes
 SIX = "six-block"
 ALL = "everywhere"
 
@@ -128,7 +130,7 @@ class Config:
     learning_rate: float = 1.5e-3  # of Adam, at its peak; plan paper has Table 1's
     thresholds: tuple[float, ...] = (8.0, 10.0, 15.0)  # degrees, plan cosine; else Table 1's
     merge: Literal["sum", "least-squares"] = "sum"  # of similar maps; sum: weights added, as is
-    everywhere: tuple[float, ...] = ()  # degrees: further networks pruned in all modules
+    everywhere: tuple[float, ...] = ()  # degrees: further networks, pruned in all modules
     tune_epochs: int = 3  # train those on for so many epochs, at a tenth of the rate
     seeds: tuple[int, ...] = (0, 1, 2)  # each trains every setting
     export: tuple[Literal["litert", "onnx"], ...] = ()  # beside the SavedModel
@@ -289,6 +291,31 @@ def prune(config: Config, setting: Setting, model, images, table, split, seed: i
     return sweeps, pruned
 
 
+def drop_whole_modules(pruned: dict, images, table, split) -> dict[str, list]:
+    """Leave out of every network pruned everywhere the modules that cost nothing (section 5).
+
+    Costing nothing: the accuracy on validation rows does not fall. Replaces the networks in
+    `pruned` and returns what was tried, by arm.
+    """
+    from affectkeras.pruning.modules import drop_modules
+
+    labels = table.frame["expression"].to_numpy()[split.validation]
+    fitted = split.train[:: max(1, len(split.train) // FITTED_ROWS)]
+    parts = ("conv", "normalization", "activation")
+    modules = {name: [f"{name}_{part}" for part in parts] for name in MODULES}
+
+    def score(model) -> float:
+        logits = model.predict(images.clean(split.validation), verbose=0)
+        return float((logits.argmax(axis=1) == labels).mean())
+
+    rows = {}
+    for arm, (smaller, plan, maps) in pruned.items():
+        if ALL in arm:
+            smaller, rows[arm] = drop_modules(smaller, modules, lambda: images.clean(fitted), score)
+            pruned[arm] = smaller, plan, maps
+    return rows
+
+
 def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Path) -> None:
     """Train a network in one setting, prune it, and write this part of the run."""
     import keras
@@ -321,6 +348,7 @@ def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Pat
     shutil.copyfile(state, trunk)
 
     sweeps, pruned = prune(config, setting, model, images, table, split, seed)
+    modules = drop_whole_modules(pruned, images, table, split)
     rate, tuned = setting.learning_rate / 10, []
     for arm, (smaller, _, _) in pruned.items():
         if ALL in arm and config.tune_epochs:
@@ -340,6 +368,8 @@ def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Pat
                 )
     records.write_part(part, table, history + tuned, frames, None, arm=setting.arm, seed=seed)
     runs.write_csv(part / "sweep.csv", pruning_run.sweep_frame(sweeps, seed))
+    if modules:
+        runs.write_csv(part / "modules.csv", pruning_run.modules_frame(modules, seed))
     for arm, (one, plan, _) in models.items():
         one.save(part / f"{arm}.keras")
         if plan is not None:

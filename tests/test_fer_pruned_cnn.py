@@ -116,6 +116,9 @@ def test_all_modules_can_be_pruned_and_trained_on(tmp_path):
     sizes = json.loads((folder / "result.json").read_text())["arms"]
     sizes = sizes["3x0.0015-everywhere-60deg"]["model"]
     assert sizes["n"] == 16 + 32 + 64 + 128 + 256
+    modules = pd.read_csv(folder / "modules.csv")
+    assert set(modules["without"].dropna()) == {f"module{number}" for number in range(1, 6)}
+    assert "What whole modules are worth" in (folder / "report.html").read_text()
     history = pd.read_csv(folder / "history.csv")
     assert history[history["arm"] == "3x0.0015-everywhere-60deg"]["epoch"].tolist() == [1, 2]
 
