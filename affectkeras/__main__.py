@@ -71,7 +71,7 @@ def crop_faces(
             "crop-faces needs a folder or files, and last a folder for the crops. Found "
             f"{' '.join(map(str, paths)) or 'none'}."
         )
-    from affectkeras.crop_faces import CropSettings, crop_faces_command
+    from affectkeras.cropping.crop_faces import CropSettings, crop_faces_command
     from affectkeras.media.faces import DetectionSettings
 
     detection = DetectionSettings(longest_side=longest_side, min_confidence=min_confidence)
@@ -156,7 +156,7 @@ def ledger(
         runs_dir: the folder in which result.json files are looked for, at any depth.
         out: also write the table to this file, .md or .csv.
     """
-    from affectkeras.ledger_table import ledger_command
+    from affectkeras.comparing.ledger_table import ledger_command
 
     # The library knows no recipe: the published figures are those of whichever are installed.
     ledger_command(runs_dir, "recipes", out)
@@ -178,7 +178,7 @@ def compare(
     """
     if not arms:
         raise UserError("compare needs at least one run folder or RUN:ARM. Found none.")
-    from affectkeras.compare import compare_command
+    from affectkeras.comparing.compare import compare_command
 
     compare_command(list(arms), out=out, worth_points=worth)
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affectkeras import records, results, runs
-from affectkeras.claims import Claim, claims_rows
+from affectkeras.comparing.claims import Claim, claims_rows
 from affectkeras.datasets.table import ExampleTable
 from affectkeras.evaluation.leakage import complete_findings
 from affectkeras.evaluation.splits import Split
-from affectkeras.report import write_report
+from affectkeras.reporting.report import write_report
 
 
 def write_face_result(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from affectkeras.comparing.honest import LEAKY_PROTOCOLS, honest_counterpart, honest_words
 from affectkeras.environment import environment
 from affectkeras.evaluation.intervals import Interval, bootstrap_seeds_and_groups
 from affectkeras.evaluation.leakage import CHECKS
@@ -24,7 +25,6 @@ from affectkeras.evaluation.metrics import (
 )
 from affectkeras.evaluation.splits import PARTS, Split
 from affectkeras.files import write_json
-from affectkeras.honest import LEAKY_PROTOCOLS, honest_counterpart, honest_words
 
 SCHEMA = 1
 PREDICTION_COLUMNS = (

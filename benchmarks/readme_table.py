@@ -16,14 +16,14 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from affectkeras import compare
-from affectkeras.comparison_arms import compare_named
-from affectkeras.comparison_words import notes
+from affectkeras.comparing import compare
+from affectkeras.comparing.comparison_arms import compare_named
+from affectkeras.comparing.comparison_words import notes
+from affectkeras.comparing.ledger import make_ledger, recipe_claims
+from affectkeras.comparing.ledger_runs import sort_results
+from affectkeras.comparing.ledger_table import LEGEND, NONE, ledger_table, markdown_table
 from affectkeras.errors import UserError
 from affectkeras.files import atomic_file, write_json
-from affectkeras.ledger import make_ledger, recipe_claims
-from affectkeras.ledger_runs import sort_results
-from affectkeras.ledger_table import LEGEND, NONE, ledger_table, markdown_table
 from benchmarks.pruning import pruning_table
 
 ROOT = Path(__file__).resolve().parents[1]

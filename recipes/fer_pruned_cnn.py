@@ -28,8 +28,8 @@ from typing import Literal
 import numpy as np
 
 from affectkeras import records, results, runs
-from affectkeras.claims import Claim
 from affectkeras.command_line import run_recipe
+from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
 from affectkeras.quiet import start_tensorflow
 

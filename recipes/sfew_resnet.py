@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Literal
 
 from affectkeras import records, results, runs
-from affectkeras.claims import Claim
 from affectkeras.command_line import run_recipe
+from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
 from affectkeras.quiet import start_tensorflow
 

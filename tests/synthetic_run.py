@@ -33,6 +33,7 @@ def write_synthetic_run(folder: Path, *, arms=("none", "bdr"), seeds=(0, 1, 2), 
         write_csv(folder / "scores.csv", pd.DataFrame(scores))
         write_csv(folder / "removals.csv", pd.DataFrame(removals))
     _write_thumbnails(random, folder / "thumbnails.npz", removals)
+    _write_pruning(random, folder, arms[0], seeds)
     rejected = [("Train/Sad/broken.png", "damaged", "the file is empty"),
                 ("Test/<b>one</b>.png", "unlabelled", "its owner gives no label")]  # fmt: skip
     write_csv(folder / "rejected.csv", pd.DataFrame(rejected, columns=["path", "kind", "reason"]))
@@ -90,6 +91,22 @@ def _scores(random, arm, seed, rows):
             )  # fmt: skip
         kept = [row for row in kept if row not in out]
     return scores, removals
+
+
+def _write_pruning(random, folder, arm, seeds):
+    """Write a sweep that removes two maps per degree, and the maps of a face in two modules."""
+    rows = [
+        {"arm": arm, "seed": seed, "threshold": angle, "maps_removed": 2 * (angle or 0),
+         "parameters": 1000 - 10 * (angle or 0), "macs": 5000, "latency_ms": 1.0,
+         "accuracy": 0.5 - 0.01 * (angle or 0) + 0.02 * seed, "pareto": angle != 20}
+        for seed in seeds
+        for angle in (None, 10, 20)
+    ]  # fmt: skip
+    write_csv(folder / "sweep.csv", pd.DataFrame(rows))
+    maps = {f"map{number:02d}": random.random((8, 8, 4 + number)) for number in range(2)}
+    names = np.array(["module1_activation", "module2_normalization"])
+    face = random.integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    np.savez_compressed(folder / "feature_maps.npz", face=face, layers=names, **maps)
 
 
 def _write_thumbnails(random, path, removals):

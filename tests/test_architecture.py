@@ -26,23 +26,17 @@ WITH_TENSORFLOW = (
 )
 WITHOUT_TENSORFLOW_AND_KERAS = (
     "affectkeras.cache",
-    "affectkeras.claims",
-    "affectkeras.compare",
+    "affectkeras.comparing",
     "affectkeras.datasets",
     "affectkeras.doctor",
     "affectkeras.environment",
     "affectkeras.errors",
     "affectkeras.evaluation",
     "affectkeras.files",
-    "affectkeras.honest",
-    "affectkeras.ledger",
-    "affectkeras.ledger_runs",
-    "affectkeras.ledger_table",
     "affectkeras.media.hashing",
     "affectkeras.media.image_check",
     "affectkeras.media.near_duplicates",
-    "affectkeras.plots",
-    "affectkeras.report",
+    "affectkeras.reporting",
     "affectkeras.results",
     "affectkeras.runs",
 )
@@ -163,8 +157,8 @@ def _broken_backend_rules(module, room, name, at_module_level):
 def _broken_room_rules(module, room, name):
     if room == "pruning" and is_in(name, ("affectkeras.models",)):
         yield "pruning works on any functional model"
-    if room in ("report", "plots") and is_in(name, TRAINING_ROOMS):
-        yield "report and plots only read what a run saved"
+    if room == "reporting" and is_in(name, TRAINING_ROOMS):
+        yield "reports only read what a run saved"
     here = f"affectkeras.{room}"
     # `from affectkeras import __version__` is no room.
     below = (here, *GROUND_FLOOR, *ROOMS_BELOW.get(here, ()), "affectkeras.__version__")
@@ -236,8 +230,12 @@ def test_what_people_wait_for_loads_neither_keras_nor_tensorflow_through_others(
         ("affectkeras.datasets.sfew", "from ..models import net", "rooms after it"),
         ("affectkeras.pruning.graph", "from affectkeras.models import net", "any functional"),
         ("affectkeras.pruning.graph", "import affectkeras\naffectkeras.models.net", "any function"),
-        ("affectkeras.report", "import keras", "without Keras and TensorFlow"),
-        ("affectkeras.plots", "from affectkeras import models", "only read what a run saved"),
+        ("affectkeras.reporting.report", "import keras", "without Keras and TensorFlow"),
+        (
+            "affectkeras.reporting.plots",
+            "from affectkeras import models",
+            "only read what a run saved",
+        ),
         ("affectkeras.__main__", "import tensorflow", "--help must not wait"),
         ("affectkeras.runs", "from recipes import sfew_resnet", "knows no recipe"),
         ("recipes.a", "from recipes import b", "recipes never import each other"),

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkeras import claims, results, runs
-from affectkeras.claims import Claim
+from affectkeras import results, runs
+from affectkeras.comparing import claims
+from affectkeras.comparing.claims import Claim
 from affectkeras.evaluation.leakage import CHECKS
 from affectkeras.evaluation.splits import split_table
 

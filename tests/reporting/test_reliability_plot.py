@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from affectkeras.files import read_csv, write_csv
-from affectkeras.reliability_plot import draw_reliability
-from affectkeras.run_data import read_run
+from affectkeras.reporting.reliability_plot import draw_reliability
+from affectkeras.reporting.run_data import read_run
 from tests.synthetic_run import CLASS_NAMES, write_synthetic_run
 
 

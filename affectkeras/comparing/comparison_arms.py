@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from affectkeras.comparing.honest import LEAKY_PROTOCOLS
 from affectkeras.errors import UserError
 from affectkeras.evaluation.comparison import ArmPredictions, Comparison, compare_arms
 from affectkeras.files import read_csv
-from affectkeras.honest import LEAKY_PROTOCOLS
 
 NEEDED = ("arm", "seed", "split", "example_id", "group", "expression", "predicted")
 CONTROL = "none"  # the arm without the treatment, in every recipe

@@ -1,6 +1,6 @@
 """The report's table of what accuracy does not show: balance, order and calibration."""
 
-from affectkeras.html_page import paragraph, table
+from affectkeras.reporting.html_page import paragraph, table
 from affectkeras.wording import interval, mean_sd, number
 
 

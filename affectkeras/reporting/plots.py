@@ -15,16 +15,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from affectkeras.files import atomic_file
-from affectkeras.leak_plots import draw_leaking_pairs
-from affectkeras.plot_style import FAINT, INK, STYLE, arm_color, draw_seeds
-from affectkeras.pruning_plots import draw_feature_maps, draw_sweep
-from affectkeras.reliability_plot import draw_reliability
-from affectkeras.removal_plots import (
+from affectkeras.reporting.leak_plots import draw_leaking_pairs
+from affectkeras.reporting.plot_style import FAINT, INK, STYLE, arm_color, draw_seeds
+from affectkeras.reporting.pruning_plots import draw_feature_maps, draw_sweep
+from affectkeras.reporting.reliability_plot import draw_reliability
+from affectkeras.reporting.removal_plots import (
     draw_loss_histogram,
     draw_loss_variance,
     draw_removed_faces,
 )
-from affectkeras.run_data import RunData, read_run
+from affectkeras.reporting.run_data import RunData, read_run
 
 
 def plot_run(run_dir: Path) -> dict[str, Path]:

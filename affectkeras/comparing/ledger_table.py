@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkeras.claims import Claim
-from affectkeras.errors import UserError
-from affectkeras.files import atomic_file, write_csv
-from affectkeras.ledger import (
+from affectkeras.comparing.claims import Claim
+from affectkeras.comparing.ledger import (
     LedgerRow,
     digits,
     figure_words,
@@ -17,7 +15,9 @@ from affectkeras.ledger import (
     percents,
     recipe_claims,
 )
-from affectkeras.ledger_runs import Found, Ours, counted, find_results
+from affectkeras.comparing.ledger_runs import Found, Ours, counted, find_results
+from affectkeras.errors import UserError
+from affectkeras.files import atomic_file, write_csv
 
 NONE = "–"
 HEADER = (

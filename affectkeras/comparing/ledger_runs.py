@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from affectkeras.claims import Claim
+from affectkeras.comparing.claims import Claim
+from affectkeras.comparing.honest import LEAKY_PROTOCOLS
 from affectkeras.errors import UserError
-from affectkeras.honest import LEAKY_PROTOCOLS
 from affectkeras.wording import absent
 
 # Data sets that their owners give out on a signed agreement only.

@@ -9,9 +9,9 @@ import filelock
 import pytest
 from PIL import Image
 
-from affectkeras import crop_faces
-from affectkeras.crop_faces import CropSettings, crop_faces_command
-from affectkeras.crop_names import name_of_output, output_path, plan_names
+from affectkeras.cropping import crop_faces
+from affectkeras.cropping.crop_faces import CropSettings, crop_faces_command
+from affectkeras.cropping.crop_names import name_of_output, output_path, plan_names
 from affectkeras.errors import UserError
 from affectkeras.media.faces import DetectionSettings, Face
 

@@ -4,8 +4,8 @@ import math
 
 from matplotlib.figure import Figure
 
-from affectkeras.plot_style import INK
-from affectkeras.run_data import RunData
+from affectkeras.reporting.plot_style import INK
+from affectkeras.reporting.run_data import RunData
 
 _PAIRS = 24
 _COLUMNS = 4  # pairs in a row

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from affectkeras.compare import compare_command, markdown, printed_lines
-from affectkeras.comparison_arms import match_arms, read_arms
-from affectkeras.comparison_plot import draw_differences
-from affectkeras.comparison_words import rounded, verdict
+from affectkeras.comparing.compare import compare_command, markdown, printed_lines
+from affectkeras.comparing.comparison_arms import match_arms, read_arms
+from affectkeras.comparing.comparison_plot import draw_differences
+from affectkeras.comparing.comparison_words import rounded, verdict
 from affectkeras.errors import UserError
 from affectkeras.evaluation.comparison import compare_arms
 from affectkeras.files import read_csv, write_csv, write_json

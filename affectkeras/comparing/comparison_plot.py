@@ -7,11 +7,11 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from affectkeras.comparison_arms import MatchedArms
-from affectkeras.comparison_words import METRIC_WORDS, bracketed, notes
+from affectkeras.comparing.comparison_arms import MatchedArms
+from affectkeras.comparing.comparison_words import METRIC_WORDS, bracketed, notes
 from affectkeras.evaluation.comparison import METRICS, Comparison
 from affectkeras.files import atomic_file
-from affectkeras.plot_style import FAINT, INK, STYLE, arm_color
+from affectkeras.reporting.plot_style import FAINT, INK, STYLE, arm_color
 from affectkeras.wording import points
 
 

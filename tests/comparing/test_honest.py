@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from affectkeras.honest import honest_counterpart, honest_words
+from affectkeras.comparing.honest import honest_counterpart, honest_words
 
 COMMAND = "python -m recipes.sfew_resnet --protocol paper --run-dir 'my run' --seeds 0"
 FACTS = {"name": "sfew", "sample": False, "quick": False}

@@ -9,11 +9,11 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 
-from affectkeras.claims import Claim
+from affectkeras.comparing.claims import Claim
+from affectkeras.comparing.honest import LEAKY_PROTOCOLS
+from affectkeras.comparing.ledger_runs import Found, Ours, choose, figures_of, why_not_run
 from affectkeras.errors import UserError
 from affectkeras.evaluation.proportions import difference_interval, wilson_interval
-from affectkeras.honest import LEAKY_PROTOCOLS
-from affectkeras.ledger_runs import Found, Ours, choose, figures_of, why_not_run
 
 QUOTED = "not ours: the paper quotes another work"
 # A published figure betrays its count of right rows where rounding moves it less than this.

@@ -2,7 +2,7 @@
 
 import math
 
-from affectkeras.comparison_arms import MatchedArms
+from affectkeras.comparing.comparison_arms import MatchedArms
 from affectkeras.evaluation.comparison import Comparison, Difference
 from affectkeras.evaluation.difference_variance import rows_needed
 from affectkeras.wording import points

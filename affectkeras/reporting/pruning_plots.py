@@ -3,8 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from affectkeras.plot_style import FAINT, INK, arm_color
-from affectkeras.run_data import RunData
+from affectkeras.reporting.plot_style import FAINT, INK, arm_color
+from affectkeras.reporting.run_data import RunData
 
 _LINES = 8  # arms that a plot can still tell apart
 _SHOWN = 16  # maps per module

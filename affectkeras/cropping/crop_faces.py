@@ -14,9 +14,15 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from affectkeras.crop_folder import DAMAGED, POINTS, CropFolder, open_crop_folder, printable
-from affectkeras.crop_names import name_of_output, output_path, plan_names
-from affectkeras.crop_sources import find_photos
+from affectkeras.cropping.crop_folder import (
+    DAMAGED,
+    POINTS,
+    CropFolder,
+    open_crop_folder,
+    printable,
+)
+from affectkeras.cropping.crop_names import name_of_output, output_path, plan_names
+from affectkeras.cropping.crop_sources import find_photos
 from affectkeras.errors import UserError
 from affectkeras.media.face_cache import FaceCache
 from affectkeras.media.face_crops import (

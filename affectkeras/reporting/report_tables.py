@@ -2,13 +2,13 @@
 
 import json
 
-from affectkeras.comparison_arms import compare_named
-from affectkeras.comparison_words import verdict as verdict_on
+from affectkeras.comparing.comparison_arms import compare_named
+from affectkeras.comparing.comparison_words import verdict as verdict_on
+from affectkeras.comparing.honest import honest_words
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv
-from affectkeras.honest import honest_words
-from affectkeras.html_page import Cell, folded, paragraph, table
-from affectkeras.run_data import RunData
+from affectkeras.reporting.html_page import Cell, folded, paragraph, table
+from affectkeras.reporting.run_data import RunData
 from affectkeras.wording import (
     interval,
     mean_sd,

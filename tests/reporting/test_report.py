@@ -6,13 +6,13 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from affectkeras.compare import verdicts
-from affectkeras.comparison_arms import compare_named
+from affectkeras.comparing.compare import verdicts
+from affectkeras.comparing.comparison_arms import compare_named
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv, write_csv
-from affectkeras.report import write_report
-from affectkeras.report_tables import differences
-from affectkeras.run_data import read_run
+from affectkeras.reporting.report import write_report
+from affectkeras.reporting.report_tables import differences
+from affectkeras.reporting.run_data import read_run
 from affectkeras.wording import percent, seconds
 from tests.synthetic_run import change_result, read_result, write_synthetic_run
 
@@ -67,7 +67,7 @@ def page(html):
 
 def report_of(run, monkeypatch):
     """Return the page without drawing plots, which other tests look at."""
-    monkeypatch.setattr("affectkeras.report.plot_run", lambda run_dir: {})
+    monkeypatch.setattr("affectkeras.reporting.report.plot_run", lambda run_dir: {})
     return Page(write_report(run).read_text(encoding="utf-8"))
 
 

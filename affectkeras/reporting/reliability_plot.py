@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from affectkeras.evaluation.metrics import calibration_bins
-from affectkeras.plot_style import FAINT, arm_color
-from affectkeras.run_data import RunData
+from affectkeras.reporting.plot_style import FAINT, arm_color
+from affectkeras.reporting.run_data import RunData
 
 FEW_ROWS = 10  # a share of fewer rows is mostly chance; such bins are drawn hollow
 

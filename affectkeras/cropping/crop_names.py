@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from affectkeras.crop_folder import printable
+from affectkeras.cropping.crop_folder import printable
 
 # So many equal names of one folder keep theirs when a folder of crops is gone on with.
 _KEPT_CHOICES = 100

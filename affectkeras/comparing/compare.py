@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkeras.comparison_arms import MatchedArms, compare_named
-from affectkeras.comparison_plot import write_plot
-from affectkeras.comparison_words import (
+from affectkeras.comparing.comparison_arms import MatchedArms, compare_named
+from affectkeras.comparing.comparison_plot import write_plot
+from affectkeras.comparing.comparison_words import (
     METHOD,
     METRIC_WORDS,
     bracketed,

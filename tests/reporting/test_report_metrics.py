@@ -7,7 +7,7 @@ from sklearn import metrics as reference
 
 from affectkeras import results
 from affectkeras.files import read_csv
-from affectkeras.report_metrics import further_metrics
+from affectkeras.reporting.report_metrics import further_metrics
 from tests.synthetic_run import CLASS_NAMES, read_result, write_synthetic_run
 
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from affectkeras.crop_folder import printable
+from affectkeras.cropping.crop_folder import printable
 from affectkeras.datasets.file_walk import walk_files
 from affectkeras.datasets.image_rows import IMAGE_SUFFIXES, is_image_name
 from affectkeras.errors import UserError

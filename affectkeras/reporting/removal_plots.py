@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from affectkeras.plot_style import INK, arm_color, draw_seeds
-from affectkeras.run_data import RunData
+from affectkeras.reporting.plot_style import INK, arm_color, draw_seeds
+from affectkeras.reporting.run_data import RunData
 
 _SHEET = 36  # faces on the contact sheet
 _COLUMNS = 6

@@ -8,12 +8,12 @@ import html
 import shlex
 from pathlib import Path
 
-from affectkeras import report_tables as tables
 from affectkeras.files import atomic_file
-from affectkeras.html_page import page, preformatted, section
-from affectkeras.plots import plot_run
-from affectkeras.report_metrics import further_metrics
-from affectkeras.run_data import RunData, read_run
+from affectkeras.reporting import report_tables as tables
+from affectkeras.reporting.html_page import page, preformatted, section
+from affectkeras.reporting.plots import plot_run
+from affectkeras.reporting.report_metrics import further_metrics
+from affectkeras.reporting.run_data import RunData, read_run
 
 CAPTIONS = {
     "accuracy": "Accuracy on the test part. A figure whose interval reaches the majority line has "

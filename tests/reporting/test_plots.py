@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from affectkeras import plots, removal_plots
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv, write_csv
-from affectkeras.plot_style import arm_color
-from affectkeras.run_data import read_run
+from affectkeras.reporting import plots, pruning_plots, removal_plots
+from affectkeras.reporting.plot_style import arm_color
+from affectkeras.reporting.run_data import read_run
 from tests.synthetic_run import REMOVAL_EPOCH, change_result, read_result, write_synthetic_run
 
 
@@ -61,6 +61,8 @@ REMOVAL_PLOTS = {"loss-variance", "loss-histogram", "removed-faces"}
         ("thumbnails.npz", {"removed-faces", "leaking-pairs"}),
         ("result.json", {"leaking-pairs", "accuracy", "class-f1"}),
         ("config.json", set()),
+        ("sweep.csv", {"sweep"}),
+        ("feature_maps.npz", {"feature-maps"}),
     ],
 )
 def test_a_missing_file_takes_only_its_own_plots_away(run, name, lost):
@@ -78,6 +80,22 @@ def test_a_run_whose_removal_found_nothing_still_shows_the_variance(run):
     (run / "removals.csv").unlink()
     write_csv(run / "scores.csv", read_csv(run / "scores.csv").assign(removed=False))
     assert names_of_plots(run) == set(plots.PLOTS) - {"loss-histogram", "removed-faces"}
+
+
+def test_the_sweep_shows_means_over_seeds_and_the_whole_network(run):
+    accuracy, sizes, maps = pruning_plots.draw_sweep(read_run(run)).axes
+    curve, whole = accuracy.lines[:2]
+    assert list(curve.get_xdata()) == [10, 20]
+    assert list(curve.get_ydata()) == pytest.approx([0.41, 0.31])  # seeds 0 and 1
+    assert whole.get_ydata()[0] == pytest.approx(0.51)
+    assert list(maps.lines[0].get_ydata()) == [20, 40]
+    best = next(line for line in sizes.lines if line.get_fillstyle() == "none")
+    assert list(best.get_xdata()) == [0.9, 1.0]  # thousands of parameters; 20° is beaten
+
+
+def test_feature_maps_show_the_face_and_every_map_of_a_small_module(run):
+    figure = pruning_plots.draw_feature_maps(read_run(run))
+    assert sum(bool(axes.images) for axes in figure.axes) == 1 + 4 + 5
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

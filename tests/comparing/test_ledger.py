@@ -6,11 +6,16 @@ import sys
 import pandas as pd
 import pytest
 
-from affectkeras.claims import Claim
+from affectkeras.comparing.claims import Claim
+from affectkeras.comparing.ledger import make_ledger, recipe_claims
+from affectkeras.comparing.ledger_runs import sort_results
+from affectkeras.comparing.ledger_table import (
+    found_words,
+    ledger_command,
+    ledger_frame,
+    ledger_table,
+)
 from affectkeras.errors import UserError
-from affectkeras.ledger import make_ledger, recipe_claims
-from affectkeras.ledger_runs import sort_results
-from affectkeras.ledger_table import found_words, ledger_command, ledger_frame, ledger_table
 from tests.ledger_results import result_of, write_results
 
 NO_BDR = Claim("table-1.none", 0.42, "accuracy", 216, "paper", "Table 1", "none", "sfew")
@@ -147,7 +152,7 @@ def package(tmp_path, monkeypatch):
     (folder / "helper.py").touch()
     for name, value in (("faces", 0.46), ("stress", 0.958)):
         (folder / f"{name}.py").write_text(
-            "from affectkeras.claims import Claim\n"
+            "from affectkeras.comparing.claims import Claim\n"
             f"CLAIMS = (Claim('t.{name}', {value}, 'accuracy', 216, 'paper', 'Table 1', 'bdr', "
             "'sfew'),)\n"
         )

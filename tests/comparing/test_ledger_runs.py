@@ -2,9 +2,15 @@
 
 import pytest
 
-from affectkeras.claims import Claim
+from affectkeras.comparing.claims import Claim
+from affectkeras.comparing.ledger_runs import (
+    choose,
+    figures_of,
+    find_results,
+    sort_results,
+    why_not_run,
+)
 from affectkeras.errors import UserError
-from affectkeras.ledger_runs import choose, figures_of, find_results, sort_results, why_not_run
 from tests.ledger_results import result_of, write_results
 
 CLAIM = Claim("table-1.bdr", 0.46, "accuracy", 216, "paper", "Table 1", "bdr", "sfew")

@@ -1,0 +1,1 @@
+"""Figures beside each other: of arms, of runs, of papers."""
