@@ -6,6 +6,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,12 @@ def atomic_file(path: Path) -> Iterator[typing.BinaryIO]:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file so that it is under its name whole or not at all."""
+    with atomic_file(target) as file, open(source, "rb") as content:
+        shutil.copyfileobj(content, file)
 
 
 def write_json(path: Path, value) -> None:

@@ -20,7 +20,6 @@ divides 80/10/10 at random, as published), and several seeds.
 """
 
 import dataclasses
-import shutil
 import time
 from pathlib import Path
 from typing import Literal
@@ -31,6 +30,7 @@ from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
+from affectkeras.files import copy_whole
 from affectkeras.quiet import start_tensorflow
 
 IMAGE_SIZE = 48  # pixels, height and width (paper, section 3)
@@ -341,11 +341,11 @@ def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Pat
     # At a constant rate, a longer training begins as a shorter one: it goes on from its end.
     state, trunk = part / "checkpoint.npz", part.with_name(f"{seed}-{setting.learning_rate:g}.npz")
     if config.plan == "paper" and trunk.exists() and not state.exists():
-        shutil.copyfile(trunk, state)
+        copy_whole(trunk, state)
     options = {"weight_decay": config.weight_decay}
     stage_plan = plans[config.plan](setting.epochs, setting.learning_rate, **options)
     history = train(config, model, images, split, stage_plan, state, seed)
-    shutil.copyfile(state, trunk)
+    copy_whole(state, trunk)
 
     sweeps, pruned = prune(config, setting, model, images, table, split, seed)
     modules = drop_whole_modules(pruned, images, table, split)

@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 
 from affectkeras.callbacks.training_loop import fit_epochs
 from affectkeras.callbacks.training_state import TrainingState, read_position, restore
+from affectkeras.files import copy_whole
 from affectkeras.models.backbone_classifier import head_of
 from affectkeras.transfer.stages import Stage, prepare_stage
 
@@ -84,7 +83,7 @@ def fine_tune(
     # removal has the same learning rates as one that went straight through.
     steps = sampler.steps
     if branch is not None and branch.path.exists() and not state_path.exists():
-        _copy_whole(branch.path, state_path)
+        copy_whole(branch.path, state_path)
         print(f"epochs 1 to {branch.epochs}: as in this seed's first arm", flush=True)
     position = read_position(state_path)
     for index, stage in enumerate(stages):
@@ -134,14 +133,7 @@ class _KeepBranch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch + 1 == self.branch.epochs and not self.branch.path.exists():
-            _copy_whole(self.state_path, self.branch.path)
-
-
-def _copy_whole(source: Path, target: Path) -> None:
-    """Copy a file so that it is under its name whole or not at all."""
-    unfinished = target.with_name(target.name + ".tmp")
-    shutil.copyfile(source, unfinished)
-    os.replace(unfinished, target)
+            copy_whole(self.state_path, self.branch.path)
 
 
 def predict_logits(model: keras.Model, source, rows: np.ndarray) -> np.ndarray:
