@@ -5,6 +5,7 @@ from pathlib import Path
 
 from affectkeras import records, results, runs
 from affectkeras.comparing.claims import Claim, claims_rows
+from affectkeras.datasets.sample.marks import find_marks
 from affectkeras.datasets.table import ExampleTable
 from affectkeras.evaluation.leakage import complete_findings
 from affectkeras.evaluation.splits import Split
@@ -50,7 +51,8 @@ def write_face_result(
     """
     names = table.target("expression").class_names
     labels = table.frame["expression"].to_numpy()
-    sample = config.data_dir is None
+    # Also where the drawn faces were given as a folder.
+    sample = config.data_dir is None or bool(find_marks(config.data_dir))
     records.write_run_records(run, table, findings)
     result = results.write_result(
         run,

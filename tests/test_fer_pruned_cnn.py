@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from affectkeras.datasets.sample import sample_sfew
 from affectkeras.errors import UserError
 from affectkeras.pruning.plan import PrunePlan
 from affectkeras.pruning.proof import verify_pruned
@@ -121,6 +122,16 @@ def test_all_modules_can_be_pruned_and_trained_on(tmp_path):
     assert "What whole modules are worth" in (folder / "report.html").read_text()
     history = pd.read_csv(folder / "history.csv")
     assert history[history["arm"] == "3x0.0015-everywhere-60deg"]["epoch"].tolist() == [1, 2]
+
+
+def test_drawn_faces_given_as_a_folder_are_still_called_a_sample(tmp_path):
+    options = ("--plan", "cosine", "--epochs", "1", "--seeds", "0", "--thresholds", "8")
+    more = ("--train-rows", "40", "--data-dir", sample_sfew(), "--run-dir", tmp_path / "run")
+    run("recipes.fer_pruned_cnn", *options, *more)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["dataset"]["sample"]
+    assert not result["dataset"]["quick"]
+    assert "Sample data" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_settings_come_short_before_long_and_table_1_adds_up():
