@@ -101,7 +101,7 @@ def draw_learning_curves(run: RunData) -> Figure | None:
     """Draw loss and accuracy against steps, a row per arm [Figures 5, 6, 10 and 11]."""
     if run.history is None:
         return None
-    arms = [arm for arm in run.arms if arm in set(run.history["arm"])]
+    arms = run.chief_arms(run.history["arm"])
     figure = Figure(figsize=(9.5, 2.9 * len(arms)))
     panels = figure.subplots(len(arms), 2, squeeze=False, sharex=True, sharey="col")
     for arm, row in zip(arms, panels, strict=True):
@@ -134,7 +134,7 @@ def draw_confusion(run: RunData) -> Figure | None:
     if run.predictions is None or not names:
         return None
     test = run.predictions[run.predictions["split"] == "test"]
-    arms = [arm for arm in run.arms if arm in set(test["arm"])]
+    arms = run.chief_arms(test["arm"])
     if not arms:
         return None
     columns = min(2, len(arms))
@@ -175,7 +175,7 @@ def draw_class_f1(run: RunData) -> Figure | None:
         arm: (one.get("test") or {}).get("per_class") or {}
         for arm, one in (run.result.get("arms") or {}).items()
     }
-    arms = {arm: found for arm, found in arms.items() if found}
+    arms = {arm: arms[arm] for arm in run.chief_arms(arm for arm, found in arms.items() if found)}
     if not arms:
         return None
     names = run.class_names or list(next(iter(arms.values())))

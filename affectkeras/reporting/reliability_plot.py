@@ -24,7 +24,7 @@ def draw_reliability(run: RunData) -> Figure | None:
     if run.predictions is None or not names or not {*columns} <= {*run.predictions.columns}:
         return None
     test = run.predictions[run.predictions["split"] == "test"].dropna(subset=columns)
-    arms = [arm for arm in run.arms if arm in set(test["arm"])]
+    arms = run.chief_arms(test["arm"])
     if not arms:
         return None
     wide = min(4, len(arms))

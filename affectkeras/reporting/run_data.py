@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv
 
+MANY = 6
 _NEEDED = {
     "history": ("arm", "seed", "epoch", "step", "loss", "accuracy", "val_loss", "val_accuracy"),
     "predictions": ("arm", "seed", "split", "example_id", "expression", "predicted"),
@@ -51,6 +53,21 @@ class RunData:
             if frame is not None:
                 found += frame["arm"].unique().tolist()
         return list(dict.fromkeys(found))
+
+    def chief_arms(self, names: Iterable[str]) -> list[str]:
+        """Return at most `MANY` of these arms, those of the highest validation accuracy, in order.
+
+        More cannot be told apart in one plot.
+        """
+        wanted = set(names)
+        arms = [arm for arm in self.arms if arm in wanted]
+
+        def accuracy(arm: str) -> float:
+            found = (self.result.get("arms") or {}).get(arm, {}).get("validation") or {}
+            return (found.get("accuracy") or {}).get("mean") or 0.0
+
+        chief = sorted(arms, key=accuracy, reverse=True)[:MANY]
+        return [arm for arm in arms if arm in chief]
 
     @property
     def class_names(self) -> list[str]:

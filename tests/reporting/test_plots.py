@@ -93,6 +93,20 @@ def test_the_sweep_shows_means_over_seeds_and_the_whole_network(run):
     assert list(best.get_xdata()) == [0.9, 1.0]  # thousands of parameters; 20° is beaten
 
 
+def test_of_many_arms_the_best_six_on_validation_rows_are_drawn(tmp_path):
+    arms = tuple(f"arm{number}" for number in range(8))
+    run = write_synthetic_run(tmp_path / "run", arms=arms, seeds=(0,))
+    result = read_result(run)
+    for number, arm in enumerate(arms):
+        result["arms"][arm]["validation"]["accuracy"]["mean"] = 0.9 if number in (1, 4) else 0.5
+    change_result(run, arms=result["arms"])
+    drawn = {axes.get_title() for axes in plots.draw_confusion(read_run(run)).axes} - {""}
+    assert len(drawn) == 6
+    assert {"arm1", "arm4"} < drawn
+    shown = plots.draw_class_f1(read_run(run)).axes[0].get_legend().get_texts()
+    assert len(shown) == 7  # and the majority
+
+
 def test_feature_maps_show_the_face_and_every_map_of_a_small_module(run):
     figure = pruning_plots.draw_feature_maps(read_run(run))
     assert sum(bool(axes.images) for axes in figure.axes) == 1 + 4 + 5
