@@ -22,7 +22,8 @@ CAPTIONS = {
     "other, at most a dozen of each kind.",
     "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
     "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
-    "class-f1": "F1 of every class, of at most six arms: the best on validation rows. The grey bar is a model that always names the commonest "
+    "class-f1": "F1 of every class, of at most six arms: the best on validation rows. The grey bar "
+    "is a model that always names the commonest "
     "training class.",
     "confusion": "Each row adds up to 100 %; the counts stand below.",
     "reliability": "Rows of the test part by the probability of the class they were given: on the "
