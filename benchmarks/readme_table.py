@@ -33,7 +33,12 @@ README = ROOT / "README.md"
 KEPT = ("schema", "recipe", "dataset", "protocol", "seeds", "served", "served_arm", "baselines")
 KEPT_OF_ARM = (
     *("n", "groups", "seeds", "accuracy", "macro_f1", "balanced_accuracy"),
-    *("auc", "calibration_error", "cross_entropy"),
+    *("auc", "calibration_error", "cross_entropy", "average_accuracy"),
+    *("maps", "maps_removed", "removed_share", "parameters", "macs"),
+)
+SIZE_HEADER = (
+    *("Recipe, data", "Network", "Maps removed", "Parameters", "MACs (M)"),
+    *("Validation accuracy", "Test accuracy"),
 )
 KEPT_OF_MACHINE = (
     *("affectkeras", "commit", "python", "keras", "backend", "tensorflow", "numpy"),
@@ -75,6 +80,7 @@ def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
     results = "\n\n".join(
         [
             result_table(figures.values()),
+            *size_tables(figures.values()),
             *(
                 comparison_list(one["comparison"])
                 for one in figures.values()
@@ -144,6 +150,28 @@ def result_table(results: Iterable[dict]) -> str:
             if "test" in splits:
                 rows.append(_result_row(result, arm, splits["test"]))
     return markdown_table(RESULT_HEADER, rows, EMPTY)
+
+
+def size_tables(results: Iterable[dict]) -> list[str]:
+    """Return a Markdown table of every result whose arms differ in size: what pruning left."""
+    tables = []
+    for result in results:
+        rows = [
+            [
+                f"{result['recipe']}, {result['dataset']['name']}",
+                arm,
+                f"{sizes['maps_removed']['mean']:g} of {sizes['maps']['mean']:g}",
+                f"{sizes['parameters']['mean']:,.0f}",
+                f"{sizes['macs']['mean'] / 1e6:.1f}",
+                _spread(splits["validation"]["accuracy"]),
+                _spread(splits["test"]["accuracy"]),
+            ]
+            for arm, splits in result["arms"].items()
+            if (sizes := splits.get("model"))
+        ]
+        if rows:
+            tables.append(markdown_table(SIZE_HEADER, rows, EMPTY))
+    return tables
 
 
 def published_table(results: dict[str, dict]) -> str:

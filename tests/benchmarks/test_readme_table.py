@@ -167,3 +167,19 @@ def test_the_command_line_keeps_and_writes(tmp_path, capsys):
     readme_table.main(["add", str(run), "--name", "sfew", *options])
     readme_table.main(["write", "--readme", str(readme), *options])
     assert ROW in readme.read_text()
+
+
+def test_networks_of_several_sizes_get_a_table_of_what_pruning_left(tmp_path):
+    readme, kept = tmp_path / "README.md", tmp_path / "results"
+    readme.write_text(README)
+    part = result_of()["arms"]["bdr"]["test"]
+    sizes = {
+        name: {"mean": mean, "per_seed": [mean]}
+        for name, mean in (("maps", 256), ("maps_removed", 41.5), ("parameters", 98765.0),
+                           ("macs", 11_619_328), ("removed_share", 0.16))
+    }  # fmt: skip
+    arms = {"bdr": {"test": part, "validation": part, "model": {"n": 256, **sizes}}}
+    readme_table.add(saved_run(tmp_path, arms=arms), "sfew", kept)
+    readme_table.write(readme, kept)
+    row = "| sfew_resnet, sfew | bdr | 41.5 of 256 | 98,765 | 11.6 | 42.1 ± 2.1 | 42.1 ± 2.1 |"
+    assert row in readme.read_text()
