@@ -102,7 +102,7 @@ def summarise(run: Path, table: ExampleTable) -> dict:
     found = results.summarise(runs.read_csv(run / "predictions.csv"), names)
     arms = {}
     for whole, facts in _settings(run).items():
-        for arm in (whole, *facts[0]["thresholds"]):
+        for arm in facts[0]["sizes"]:
             arms[arm] = {**found[arm], "model": size_figures([one["sizes"][arm] for one in facts])}
         watched = [one["average_accuracy"] for one in facts]
         average = {"mean": float(np.mean(watched)), "per_seed": watched}
@@ -112,9 +112,7 @@ def summarise(run: Path, table: ExampleTable) -> dict:
 
 def whole_of(run: Path, arm: str) -> str:
     """Return the arm of the whole network that a pruned one comes from; a whole one's own."""
-    return next(
-        whole for whole, facts in _settings(run).items() if arm in (whole, *facts[0]["thresholds"])
-    )
+    return next(whole for whole, facts in _settings(run).items() if arm in facts[0]["sizes"])
 
 
 def package(
@@ -143,7 +141,7 @@ def package(
     """
     exports, best = {}, {}
     for whole, facts in _settings(run).items():
-        for arm in (whole, *facts[0]["thresholds"]):
+        for arm in facts[0]["sizes"]:
             seed = results.best_seed(arms[arm]["validation"])
             accuracy = max(arms[arm]["validation"]["accuracy"]["per_seed"])
             best[arm] = accuracy, -arms[arm]["model"]["parameters"]["mean"]
@@ -156,7 +154,7 @@ def package(
                 formats=formats,
                 encoded_images=records.encoded_images(table, split.test[:40]),
             )
-            if arm != whole:
+            if (part / f"{arm}.json").exists():
                 shutil.copyfile(part / f"{arm}.json", folder / "plan.json")
     served = max(best, key=best.get)
     serve_model(run, run / "models" / f"{model}-{served}")

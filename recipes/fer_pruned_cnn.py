@@ -130,8 +130,10 @@ class Config:
     learning_rate: float = 1.5e-3  # of Adam, at its peak; plan paper has Table 1's
     thresholds: tuple[float, ...] = (8.0, 10.0, 15.0)  # degrees, plan cosine; else Table 1's
     merge: Literal["sum", "least-squares"] = "sum"  # of similar maps; sum: weights added, as is
+    rounds: int = 1  # of pruning, each among the maps that the one before left (paper: 1)
     everywhere: tuple[float, ...] = ()  # degrees: further networks, pruned in all modules
-    tune_epochs: int = 3  # train those on for so many epochs, at a tenth of the rate
+    tune_epochs: int = 0  # train pruned networks on for so many epochs, at a tenth of the rate
+    mirror: bool = False  # further arms: predictions averaged over a face and its mirror image
     seeds: tuple[int, ...] = (0, 1, 2)  # each trains every setting
     export: tuple[Literal["litert", "onnx"], ...] = ()  # beside the SavedModel
     run_dir: Path | None = None  # where to write; absent: runs/fer_pruned_cnn/<time>
@@ -146,7 +148,7 @@ def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes where they were not set."""
     from affectkeras.datasets import reader
 
-    for name in ("epochs", "batch_size", "learning_rate"):
+    for name in ("epochs", "batch_size", "learning_rate", "rounds"):
         if not getattr(config, name) > 0:
             option = "--" + name.replace("_", "-")
             raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
@@ -283,10 +285,11 @@ def prune(config: Config, setting: Setting, model, images, table, split, seed: i
             # Timing compiles a network per threshold: one seed says as much as three.
             latency_batch=LATENCY_BATCH if seed == config.seeds[0] else None,
             scale=config.merge,
+            rounds=config.rounds,
         )
         maps = sum(group.channels for group in activations.groups)
         for name, angle in chosen.items():
-            plan = activations.plan(angle, scale=config.merge)
+            plan = activations.plan(angle, scale=config.merge, rounds=config.rounds)
             pruned[name] = prune_model(model, plan), plan, maps  # proved equal to the masked one
     return sweeps, pruned
 
@@ -322,7 +325,7 @@ def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Pat
 
     from affectkeras import pruning_run
     from affectkeras.evaluation.seal import Seal
-    from affectkeras.models.six_block_cnn import build_six_block_cnn
+    from affectkeras.models.six_block_cnn import average_mirrored, build_six_block_cnn
     from affectkeras.transfer import stages
     from affectkeras.transfer.fine_tuning import predict_logits, probabilities
 
@@ -351,13 +354,18 @@ def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Pat
     modules = drop_whole_modules(pruned, images, table, split)
     rate, tuned = setting.learning_rate / 10, []
     for arm, (smaller, _, _) in pruned.items():
-        if ALL in arm and config.tune_epochs:
+        if config.tune_epochs:
             print(f"seed {seed}, {arm}: trained on", flush=True)
             stage_plan = stages.cosine_plan(config.tune_epochs, rate, **options)
             found = train(config, smaller, images, split, stage_plan, part / f"{arm}.npz", seed)
             tuned += [{**row, "arm": arm} for row in found]
     maps = model.get_layer(LAST).filters
     models = {setting.arm: (model, None, maps), **pruned}
+    if config.mirror:
+        models |= {
+            f"{arm}-mirrored": (average_mirrored(one), plan, maps)
+            for arm, (one, plan, maps) in models.items()
+        }
     frames = []
     with seal.final_evaluation():
         for arm, (one, _, _) in models.items():
@@ -372,7 +380,7 @@ def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Pat
         runs.write_csv(part / "modules.csv", pruning_run.modules_frame(modules, seed))
     for arm, (one, plan, _) in models.items():
         one.save(part / f"{arm}.keras")
-        if plan is not None:
+        if arm in pruned:
             (part / f"{arm}.json").write_text(plan.to_json(), encoding="utf-8")
     runs.finish_part(
         part,

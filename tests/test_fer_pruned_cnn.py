@@ -107,7 +107,7 @@ def test_the_published_split_is_called_leaky_and_claims_are_not_compared(table_r
 def test_all_modules_can_be_pruned_and_trained_on(tmp_path):
     faces = write_faces(tmp_path / "faces")
     options = ("--plan", "cosine", "--epochs", "3", "--seeds", "0", "--thresholds", "8")
-    more = ("--everywhere", "60", "--tune-epochs", "2", "--merge", "least-squares")
+    more = ("--everywhere", "60", "--tune-epochs", "2", "--merge", "least-squares", "--mirror")
     folder = tmp_path / "run"
     run("recipes.fer_pruned_cnn", "--data-dir", faces, *OWN, *options, *more, "--run-dir", folder)
     plan = json.loads(
@@ -117,6 +117,8 @@ def test_all_modules_can_be_pruned_and_trained_on(tmp_path):
     sizes = json.loads((folder / "result.json").read_text())["arms"]
     sizes = sizes["3x0.0015-everywhere-60deg"]["model"]
     assert sizes["n"] == 16 + 32 + 64 + 128 + 256
+    for arm in ("3x0.0015-mirrored", "3x0.0015-everywhere-60deg-mirrored"):
+        assert (folder / "models" / f"six-block-{arm}" / "saved_model").is_dir()
     modules = pd.read_csv(folder / "modules.csv")
     assert set(modules["without"].dropna()) == {f"module{number}" for number in range(1, 6)}
     assert "What whole modules are worth" in (folder / "report.html").read_text()

@@ -86,6 +86,20 @@ def build_six_block_cnn(
     return keras.Model(images, logits, name="six_block_cnn")
 
 
+def average_mirrored(model: keras.Model) -> keras.Model:
+    """Return a model whose logits are the mean of those of the images and of their mirror images.
+
+    Twice the work for a prediction that does not depend on which way a face is turned. Not in the
+    paper.
+
+    Args:
+        model: one input `(batch, height, width, channels)`, one output.
+    """
+    images = keras.Input(model.input_shape[1:], dtype="float32", name="images")
+    both = [model(images), model(keras.ops.flip(images, axis=2))]
+    return keras.Model(images, keras.layers.average(both), name=f"{model.name}_mirrored")
+
+
 def _convolve(x, width: int, kernel_size: int, name: str):
     x = keras.layers.Conv2D(
         width,

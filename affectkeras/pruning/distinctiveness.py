@@ -113,9 +113,10 @@ class Found:
 
     Args:
         removed: the maps that go, ascending.
-        merges: similar pairs: the source goes, the target takes its weights over.
-        constants: what the removed maps of complementary pairs and constant maps leave behind in
-            the biases that follow.
+        merges: similar pairs: the source goes, the target takes its weights over. Where a target
+            went in a later round, what took its place is named.
+        constants: what the removed maps of complementary pairs and constant maps, and those merged
+            into them before, leave behind in the biases that follow.
         similar, complementary: the pairs, closest first: `(kept, removed)` and both removed.
     """
 
@@ -132,6 +133,7 @@ def choose_maps(
     *,
     scale: Literal["sum", "least-squares"] = "sum",
     complementary: bool = True,
+    rounds: int = 1,
     matrix: np.ndarray | None = None,
 ) -> Found:
     """Return which maps go at a threshold angle.
@@ -139,7 +141,8 @@ def choose_maps(
     Pairs are taken from the closest to 0° or 180° on (the lower numbers first where equal), and
     each map is used once. Of a similar pair the higher number goes and its outgoing weights are
     added to the other's. Of a complementary pair both go, having cancelled each other out
-    (section 3.2). Constant maps go as well. One map always stays.
+    (section 3.2). Constant maps go as well. One map always stays. Further rounds do the same among
+    the maps that are left.
 
     Differs from the paper: what a complementary pair adds up to, and a constant map's value, is not
     lost but goes into the biases that follow.
@@ -151,6 +154,8 @@ def choose_maps(
         scale: of a merge: `"sum"` adds the weights as published; `"least-squares"` multiplies them
             by the factor that fits the source best, for the angle does not see sizes.
         complementary: whether complementary pairs go.
+        rounds: how often pairs are taken (paper: once, so that at most half of the maps that
+            differ from zero go by similarity).
         matrix: `angles(moments)`, where it is at hand already.
 
     Raises:
@@ -160,31 +165,47 @@ def choose_maps(
         raise ValueError(f"`threshold` must be in [0, 90) degrees. Received: {threshold}")
     if scale not in ("sum", "least-squares"):
         raise ValueError(f"`scale` must be 'sum' or 'least-squares'. Received: {scale!r}")
+    if rounds < 1:
+        raise ValueError(f"`rounds` must be at least 1. Received: {rounds}")
     matrix = angles(moments) if matrix is None else matrix
-    left = set(np.flatnonzero(~moments.constant).tolist())
     removed = set(np.flatnonzero(moments.constant).tolist())
-    similar, cancelling, merges = [], [], []
-    for one, other, opposite in _pairs(matrix, threshold, complementary):
-        if one not in left or other not in left:
-            continue
-        left -= {one, other}
-        if opposite:
-            cancelling.append((one, other))
-            removed |= {one, other}
-        else:
-            similar.append((one, other))
-            removed.add(other)
-            factor = 1.0
-            if scale == "least-squares":
-                factor = float(moments.gram[one, other] / moments.gram[one, one])
-            merges.append(Merge(other, one, factor))
+    similar, cancelling = [], []
+    pairs = list(_pairs(matrix, threshold, complementary))
+    for _ in range(rounds):
+        left = set(range(len(matrix))) - removed
+        for one, other, opposite in pairs:
+            if one not in left or other not in left:
+                continue
+            left -= {one, other}
+            (cancelling if opposite else similar).append((one, other))
+            removed |= {one, other} if opposite else {other}
     if len(removed) == len(matrix):
         removed.discard(_last_to_go(cancelling, removed))
-    folded = removed - {merge.source for merge in merges}
-    constants = tuple(Constant(one, float(moments.means[one])) for one in sorted(folded))
-    return Found(
-        tuple(sorted(removed)), tuple(merges), constants, tuple(similar), tuple(cancelling)
-    )
+    gram = moments.gram
+    stand_ins = {
+        other: (one, float(gram[one, other] / gram[one, one]) if scale == "least-squares" else 1.0)
+        for one, other in similar
+    }
+    merges, constants = _settle(removed, stand_ins, moments.means)
+    return Found(tuple(sorted(removed)), merges, constants, tuple(similar), tuple(cancelling))
+
+
+def _settle(
+    removed: set[int], stand_ins: dict[int, tuple[int, float]], means: np.ndarray
+) -> tuple[tuple[Merge, ...], tuple[Constant, ...]]:
+    """Return where the weights of each removed map end, through all that stood in for it."""
+    merges, constants = [], []
+    for source in [*stand_ins, *sorted(removed - stand_ins.keys())]:
+        target, factor = source, 1.0
+        while target in stand_ins:
+            target, scale = stand_ins[target]
+            factor *= scale
+        if target in removed:
+            constants.append(Constant(source, factor * float(means[target])))
+        else:
+            merges.append(Merge(source, target, factor))
+    constants.sort(key=lambda one: one.channel)
+    return tuple(merges), tuple(constants)
 
 
 def _last_to_go(cancelling: list[tuple[int, int]], removed: set[int]) -> int:

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from affectkeras.models.six_block_cnn import build_six_block_cnn
+from affectkeras.models.six_block_cnn import average_mirrored, build_six_block_cnn
 
 EPSILON = 1e-3  # Keras's, of BatchNormalization
 
@@ -169,6 +169,15 @@ def test_a_saved_network_loads_without_our_code_and_agrees(tmp_path):
     assert {type(layer).__module__.split(".")[0] for layer in loaded.layers} == {"keras"}
     pixels = random_pixels(16)
     np.testing.assert_allclose(array_of(loaded(pixels)), array_of(model(pixels)), rtol=1e-5)
+
+
+def test_mirrored_predictions_do_not_depend_on_which_way_a_face_is_turned():
+    model = with_random_weights(build_six_block_cnn(3, 16, widths=(4, 8)))
+    both, pixels = average_mirrored(model), random_pixels(16)
+    expected = (array_of(model(pixels)) + array_of(model(pixels[:, :, ::-1]))) / 2
+    np.testing.assert_allclose(array_of(both(pixels)), expected, rtol=1e-5)
+    np.testing.assert_allclose(array_of(both(pixels[:, :, ::-1])), expected, rtol=1e-5)
+    assert both.count_params() == model.count_params()
 
 
 def test_dropout_changes_what_training_sees_and_nothing_else():

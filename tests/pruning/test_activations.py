@@ -106,6 +106,25 @@ def test_a_layer_that_is_not_there_or_gives_the_outputs_is_refused():
         Activations(build(), ["reader"])
 
 
+@pytest.mark.parametrize("scale", ["sum", "least-squares"])
+def test_two_rounds_leave_what_pruning_twice_leaves(scale):
+    model = build()
+    kernel, bias = model.get_layer("first").get_weights()
+    noise = np.random.default_rng(2).normal(0, 0.02, kernel[..., 1:6].shape)
+    kernel[..., 1:6] = kernel[..., :1] + noise  # six maps that are nearly alike
+    model.get_layer("first").set_weights([kernel, bias])
+    gathered = Activations(model, ["first"]).gather([IMAGES])
+    plan = gathered.plan(30, scale=scale, rounds=2)
+    first = gathered.plan(30, scale=scale)
+    assert 0 < len(first.layers[0].removed) < len(plan.layers[0].removed) < 8
+    once = prune_model(model, first)
+    again = Activations(once, ["first"]).gather([IMAGES])
+    twice = prune_model(once, again.plan(30, scale=scale))
+    together = prune_model(model, plan)
+    expected = twice.predict(IMAGES, verbose=0)
+    np.testing.assert_allclose(together.predict(IMAGES, verbose=0), expected, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize("layers", [["first"], None])
 def test_a_sweep_tells_what_each_threshold_costs(layers):
     model = build()

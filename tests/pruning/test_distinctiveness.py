@@ -107,6 +107,30 @@ def test_each_map_is_used_once_and_the_closest_pair_comes_first():
     assert found.removed == (2,)
 
 
+def test_further_rounds_pair_what_is_left_and_tell_where_weights_end():
+    base = RANDOM.random(50)
+    # Maps 0 … 3 are one map in four sizes; 4 is its mirror image and would be left alone.
+    activations = np.stack([base, 2 * base, 4 * base, 8 * base, RANDOM.random(50)], axis=1)
+    once = choose_maps(moments_of(activations), 5, scale="least-squares")
+    assert once.removed == (1, 3)
+    assert [(one.source, one.target) for one in once.merges] == [(1, 0), (3, 2)]
+    twice = choose_maps(moments_of(activations), 5, scale="least-squares", rounds=2)
+    assert twice.removed == (1, 2, 3)
+    found = {one.source: (one.target, one.scale) for one in twice.merges}
+    assert found == {source: (0, pytest.approx(2.0**source)) for source in (1, 2, 3)}
+    assert choose_maps(moments_of(activations), 5, rounds=9).removed == (1, 2, 3)
+
+
+def test_what_was_merged_into_a_map_that_cancels_later_becomes_a_constant_with_it():
+    base = RANDOM.random(50)
+    activations = np.stack([base, base, 3 - base, 3 - base, RANDOM.random(50)], axis=1)
+    found = choose_maps(moments_of(activations), 5, rounds=2)
+    assert found.removed == (0, 1, 2, 3)
+    assert found.merges == ()
+    means = activations.mean(axis=0)
+    assert [one.value for one in found.constants] == pytest.approx(list(means[:4]))
+
+
 def test_one_map_always_stays():
     assert choose_maps(moments_of(np.full((10, 3), 2.0)), 8).removed == (1, 2)
     opposite = np.linspace(0, 1, 50)[:, None]

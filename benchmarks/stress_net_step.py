@@ -1,0 +1,157 @@
+"""A training step of StressNet: ours against the same network in PyTorch.
+
+    python -m benchmarks.stress_net_step [--quick]        (needs the extra `bench`)
+
+Batches of 16 images of 240 × 240 × 3, Adam, binary cross-entropy; the images lie in memory. Ours is
+`model.fit`, measured as shipped and with the layers' two convolutions apart (`fused=False`). The
+peer computes them one after the other, as the paper's equation stands, in whichever of PyTorch's
+two memory formats is faster. All take turns.
+
+The promises, as the peer's time over ours: 1.0 with two branches, 1.1 as shipped.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+
+BARS = {"two branches": 1.0, "as shipped": 1.1}
+FORMATS = ("contiguous_format", "channels_last")
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    batch_size: int = 16  # as in the paper
+    image_size: int = 240  # pixels, height and width, as in the paper
+    steps: int = 10  # of each contestant in a repetition
+    repetitions: int = 15  # alternating
+    cores: int = 2  # threads of each
+    quick: bool = False  # images of 48 pixels, 2 repetitions: shows that it runs, measures nothing
+
+
+def make_ours(images, labels, fused: bool, steps: int):
+    """Return a function that trains our network for some steps."""
+    import keras
+    import tensorflow as tf
+
+    from affectkeras.models.stress_net import build_stress_net
+
+    model = build_stress_net(2, images.shape[1:3], images.shape[3], fused=fused)
+    model.compile(keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True))
+    batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
+
+    def run():
+        model.fit(batches, steps_per_epoch=steps, verbose=0)
+
+    run()
+    return run
+
+
+def make_peer(images, labels, memory_format: str, steps: int):
+    """Return a function that trains PyTorch's network for some steps."""
+    import torch
+
+    from benchmarks.torch_stress_net import stress_net
+
+    memory_format = getattr(torch, memory_format)
+    network = stress_net(images.shape[3]).to(memory_format=memory_format).train()
+    images = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
+    labels = torch.from_numpy(labels)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    loss = torch.nn.BCEWithLogitsLoss()
+
+    def run():
+        for _ in range(steps):
+            optimizer.zero_grad()
+            value = loss(network(images), labels)
+            value.backward()
+            optimizer.step()
+        return value.item()
+
+    run()
+    return run
+
+
+def measure(config: Config) -> dict:
+    """Return the medians of all contestants in milliseconds a step, and the single figures."""
+    import numpy as np
+    import tensorflow as tf
+    import torch
+
+    from benchmarks.side_by_side import measure_alternately
+
+    tf.config.threading.set_intra_op_parallelism_threads(config.cores)
+    tf.config.threading.set_inter_op_parallelism_threads(config.cores)
+    torch.set_num_threads(config.cores)
+    shape = (config.batch_size, config.image_size, config.image_size, 3)
+    images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
+    labels = (np.arange(config.batch_size, dtype=np.float32) % 2)[:, None]
+    contestants = {
+        "as shipped": make_ours(images, labels, True, config.steps),
+        "two branches": make_ours(images, labels, False, config.steps),
+        **{name: make_peer(images, labels, name, config.steps) for name in FORMATS},
+    }
+    found = measure_alternately(contestants, config.repetitions)
+    milliseconds = {
+        name: [1000 * seconds / config.steps for seconds in figures]
+        for name, figures in found["figures"].items()
+    }
+    medians = {name: 1000 * seconds / config.steps for name, seconds in found["medians"].items()}
+    return {"medians": medians, "figures": milliseconds}
+
+
+def cases_of(medians: dict[str, float]) -> list[dict]:
+    """Return one case for each promise, against the faster memory format."""
+    fastest = min(FORMATS, key=lambda name: medians[name])
+    return [
+        {
+            "case": f"{name}: ms a step, batch 16, and PyTorch's ({fastest})",
+            "ours": medians[name],
+            "peer": medians[fastest],
+            "ratio": medians[fastest] / medians[name],
+            "bar": bar,
+            "passed": medians[fastest] / medians[name] >= bar,
+        }
+        for name, bar in BARS.items()
+    ]
+
+
+def main(config: Config) -> dict:
+    """Measure, write `benchmarks/results/stress_net_step.json` (not when quick), return it."""
+    import datetime
+
+    from affectkeras.environment import environment
+    from affectkeras.files import write_json
+    from affectkeras.quiet import start_tensorflow
+
+    start_tensorflow()
+    import torch
+
+    if config.quick:
+        config = dataclasses.replace(config, image_size=48, steps=2, repetitions=2)
+    load_before = os.getloadavg()[0]
+    measured = measure(config)
+    result = {
+        "benchmark": "stress_net_step",
+        "cases": cases_of(measured["medians"]),
+        "medians": measured["medians"],
+        "figures": measured["figures"],
+        "settings": dataclasses.asdict(config),
+        "peer": f"torch {torch.__version__}",
+        "date": datetime.date.today().isoformat(),
+        # Above the number of cores, other programs took part of the machine from both sides.
+        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
+        "environment": environment(),
+    }
+    if not config.quick:
+        write_json(RESULTS / "stress_net_step.json", result)
+    for case in result["cases"]:
+        print(f"{case['case']}: {case['ours']:.0f}, {case['peer']:.0f}: ", end="")
+        print(f"{case['ratio']:.3f} (bar {case['bar']})")
+    return result
+
+
+if __name__ == "__main__":
+    import tyro
+
+    main(tyro.cli(Config, description=__doc__))
