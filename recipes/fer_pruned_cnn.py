@@ -275,7 +275,10 @@ def prune(config: Config, setting: Setting, model, images, table, split, seed: i
         }
         if not chosen:
             continue
-        activations = Activations(model, [LAST] if place == LAST else None)
+        # The last module weighs every position alike: of what enters it the mean says all. The
+        # others look at the neighbours of a position, too.
+        everywhere = place == ALL
+        activations = Activations(model, None if everywhere else [LAST], positions=everywhere)
         activations.gather(images.clean(split.train))
         sweeps[arm] = sweep_thresholds(
             activations,
