@@ -1,4 +1,4 @@
-"""Commands: `python -m affectkeras doctor | crop-faces | predict | prune | compare | ledger`."""
+"""Commands: `python -m affectkeras doctor | predict | prune | …`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -143,6 +143,34 @@ def prune(
     prune_command(model, out, settings)
 
 
+def sweep(
+    model: Annotated[Positional[Path], arg(metavar="MODEL_OR_RUN")],
+    out: Annotated[Positional[Path], arg(metavar="OUT")],
+    /,
+    images: Annotated[tuple[Path, ...], arg(metavar="IMAGE_OR_FOLDER ...")],
+    labelled: Annotated[Path, arg(metavar="FOLDER")],
+    thresholds: Annotated[tuple[float, ...] | None, arg(metavar="DEGREES ...")] = None,
+    layers: tuple[str, ...] = (),
+) -> None:
+    """Tell what pruning by distinctiveness would remove and cost at every threshold angle.
+
+    The maps are measured in one pass; nothing is trained and no model is written. Choose an angle,
+    then use prune.
+
+    Args:
+        model: a .keras file, or a run folder.
+        out: a new folder, for sweep.csv and plots/sweep.png.
+        images: what the maps are measured on, best training images.
+        labelled: a folder with one folder of images per class, best validation images.
+        thresholds: left out: 2, 4 … 40.
+        layers: only the maps of these layers.
+    """
+    from affectkeras.sweep import THRESHOLDS, sweep_command
+
+    chosen = THRESHOLDS if thresholds is None else thresholds
+    sweep_command(model, out, images=images, labelled=labelled, thresholds=chosen, layers=layers)
+
+
 def ledger(
     runs_dir: Annotated[Positional[Path], arg(metavar="RUNS_DIR")],
     /,
@@ -191,6 +219,7 @@ def main() -> object:
             "crop-faces": crop_faces,
             "predict": predict,
             "prune": prune,
+            "sweep": sweep,
             "compare": compare,
             "ledger": ledger,
         },

@@ -9,16 +9,17 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 
 from affectkeras import datasets
-from affectkeras.datasets.sample.marks import SampleMarks, find_marks
+from affectkeras.datasets.sample.marks import SampleMarks, file_name, file_of, find_marks
 from affectkeras.datasets.table import SPLITS, ExampleTable, Target
 from affectkeras.doctor_repeats import report_identical, report_same_names
 from affectkeras.doctor_report import NO_SPLIT, Report, shorten
 from affectkeras.errors import UserError
 
 
-def doctor_command(name: str | None, folder: Path | None, **options: str | None) -> int:
+def doctor_command(name: str | None, folder: Path | None, **options: str | int | None) -> int:
     """Print what `python -m affectkeras doctor` has to say.
 
     Args:
@@ -47,7 +48,7 @@ def doctor_command(name: str | None, folder: Path | None, **options: str | None)
 
 
 def examine(
-    reader: ModuleType, folder: Path, *, progress: bool = True, **options: str | None
+    reader: ModuleType, folder: Path, *, progress: bool = True, **options: str | int | None
 ) -> Report:
     """Read a data set with its reader and return the report.
 
@@ -74,6 +75,8 @@ def examine(
         if target.kind == "class":
             _report_counts(report, table, target, paper, getattr(layout, "published", ""))
     _report_groups(report, table, takes_pattern="group_pattern" in known)
+    if hasattr(reader, "notes"):
+        report.add("Videos", reader.notes(table))
     _report_rejected(report, table, marks)
     report_identical(report, table, marks, progress)
     if name != "image_folder":  # one's own files may be numbered alike in every folder
@@ -177,14 +180,13 @@ def _report_groups(report: Report, table: ExampleTable, takes_pattern: bool) -> 
 
 def _report_rejected(report: Report, table: ExampleTable, marks: SampleMarks) -> None:
     damaged = table.rejected[table.rejected["kind"] == "damaged"]
-    planted = damaged["path"].str.rsplit("/", n=1).str[-1].isin(marks.planted)
+    planted = damaged["path"].map(file_name).isin(marks.planted)
     for rows, title in (
         (damaged[planted], "Cannot be used, planted on purpose to show how that is told"),
         (damaged[~planted], "Cannot be used"),
     ):
         if len(rows):
-            lines = [f"{row.path}: {row.reason}" for row in rows.itertuples()]
-            report.add(f"{title}: {len(rows)}", shorten(lines))
+            report.add(f"{title}: {len(rows)}", shorten(_list_rejected(rows)))
     if not planted.all():
         number = (~planted).sum()
         report.problems.append(f"{number} that cannot be used: mend or remove the files")
@@ -193,6 +195,19 @@ def _report_rejected(report: Report, table: ExampleTable, marks: SampleMarks) ->
         if reasons:
             lines = [f"{count} × {reason}" for reason, count in reasons.most_common()]
             report.add(f"Set aside as {kind}: {reasons.total()}", shorten(lines))
+
+
+def _list_rejected(rows: pd.DataFrame) -> list[str]:
+    """Return a line for each example; the frames of a video are counted by reason."""
+    lines = []
+    for (file, reason), found in rows.groupby([rows["path"].map(file_of), "reason"], sort=False):
+        paths = list(found["path"])
+        if paths[0] == file or len(paths) == 1:
+            lines += [f"{path}: {reason}" for path in paths]
+        else:
+            first = paths[0].removeprefix(file).strip()
+            lines.append(f"{file}: {len(paths)} frames from {first} on: {reason}")
+    return lines
 
 
 def _report_sum(report: Report, table: ExampleTable) -> None:

@@ -51,6 +51,9 @@ def report_identical(
         )
     if within:
         report.add("The same image several times in one split", shorten(within, 5))
+    if "video" in frame:
+        report.add("Copies that are not identical: not looked for, frames of a video are alike")
+        return
     _report_copies(report, frame, find_copies(signatures, progress=progress), marks)
 
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 from affectkeras.errors import UserError
 
-NAMES = ("sfew", "ferplus", "fer2013", "rafdb", "affectnet", "image_folder")
+NAMES = ("sfew", "ferplus", "fer2013", "rafdb", "affectnet", "anu_stress", "image_folder")
 
 
 def reader(name: str) -> ModuleType:

@@ -27,7 +27,7 @@ def map_in_threads(
     """
     chunks = [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
     results = []
-    executor = ThreadPoolExecutor(workers or _count_processors())
+    executor = ThreadPoolExecutor(workers or count_processors())
     try:
         # `disable=None` is tqdm's way to say: only where standard error is a terminal.
         with (
@@ -46,7 +46,8 @@ def map_in_threads(
     return results
 
 
-def _count_processors() -> int:
+def count_processors() -> int:
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # Linux: a container may own fewer than the machine has
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -4,5 +4,6 @@ It shows that everything runs and what a report looks like; its figures say noth
 """
 
 from affectkeras.datasets.sample.sfew_layout import sample_sfew, write_sample_sfew
+from affectkeras.datasets.sample.thermal_layout import sample_anu_stress, write_sample_anu_stress
 
-__all__ = ["sample_sfew", "write_sample_sfew"]
+__all__ = ["sample_anu_stress", "sample_sfew", "write_sample_anu_stress", "write_sample_sfew"]

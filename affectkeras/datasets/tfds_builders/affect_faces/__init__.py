@@ -1,4 +1,4 @@
-"""Every reader of facial expressions as a tensorflow-datasets builder.
+"""Every reader of faces as a tensorflow-datasets builder.
 
 With the extra `tfds` (the `tfds` command imports Apache Beam and mlcroissant at its start):
     tfds build affectkeras/datasets/tfds_builders/affect_faces --config sfew --manual_dir DIR

@@ -1,4 +1,4 @@
-"""Every reader of facial expressions as one tensorflow-datasets builder, a config per reader."""
+"""Every reader of faces as one tensorflow-datasets builder, a config per reader."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,11 +11,12 @@ from affectkeras.datasets import NAMES, reader
 from affectkeras.datasets.table import SPLITS, ArrayPayload, ExampleTable
 
 _DESCRIPTION = """
-Facial expressions as affectkeras reads them from the folder that the data set's owner gives out.
-The config names the data set. Splits are the owner's: train, validation, test; "unsplit" where the
-owner gives none. `label` is the index in the reader's CLASS_NAMES; `group` is the smallest set of
-examples that must not be divided between training and test (the example itself where unknown).
-Examples that were rejected (damaged, unlabelled, excluded) are left out.
+Faces and what they show (expression, stress) as affectkeras reads them from the folder that the
+data set's owner gives out; of videos, the frames that the reader cuts. The config names the data
+set. Splits are the owner's: train, validation, test; "unsplit" where the owner gives none. `label`
+is the index in the reader's CLASS_NAMES; `group` is the smallest set of examples that must not be
+divided between training and test (the example itself where unknown). Examples that were rejected
+(damaged, unlabelled, excluded) are left out.
 """
 UNSPLIT = "unsplit"
 
@@ -62,7 +63,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         table.check_rejected()
         label = self.info.features["label"]
         if label.num_classes is None:
-            label.names = list(table.target("expression").class_names)
+            label.names = list(table.targets[0].class_names)
         splits = [split for split in SPLITS if (table.frame["split"] == split).any()]
         return {split or UNSPLIT: self._generate_examples(table, split) for split in splits}
 
@@ -76,7 +77,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 example["example_id"],
                 {
                     "image": _image(table, row),
-                    "label": int(example["expression"]),
+                    "label": int(example[table.targets[0].name]),
                     "example_id": example["example_id"],
                     "subject": example["subject"],
                     "group": example["group"],

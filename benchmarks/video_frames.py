@@ -1,0 +1,189 @@
+"""Seconds to take 20 segments × 30 frames from a 15-minute video: ours against OpenCV.
+
+    python -m benchmarks.video_frames [--quick]
+
+The video is made here: 640×480 at 30 frames per second, H.264 by x264 with its usual B-frames and
+250 frames between two keyframes, a warm shape that moves before a textured room under sensor noise;
+once with colour planes, as most thermal videos are stored, and once with grey only. Segments lie as
+in ANUStressDB (30 s of preparation, 6 s between two). The peer, `cv2.VideoCapture.read`, decodes
+every frame and keeps the wanted ones. A second peer counts as well, but has no bar: `grab` for what
+is not wanted, which decodes it without turning it into pixels. Beforehand it is held that the
+frames of all three are equal, pixel for pixel.
+"""
+
+import dataclasses
+import os
+import tempfile
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+WIDTH, HEIGHT, RATE = 640, 480, 30
+BAR = 5.0  # least ratio peer / ours
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    minutes: float = 15.0  # length of the video
+    segments: int = 20  # per video
+    frames: int = 30  # per segment
+    group: int = 250  # frames between two keyframes
+    repetitions: int = 5  # of each contestant, alternating
+    quick: bool = False  # 20 s of video, 1 repetition: shows that it runs, measures nothing
+
+
+def write_video(path: Path, config: Config, pixel_format: str) -> None:
+    """Write the video; about 2 minutes for 15 on 2 cores."""
+    import av
+    import cv2
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 2, (2 * HEIGHT, 2 * WIDTH)).astype(np.float32)
+    texture = random.normal(0, 12, (HEIGHT // 8, WIDTH // 8)).astype(np.float32)
+    texture = cv2.resize(texture, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    distance = ((x - WIDTH / 2) / 110) ** 2 + ((y - HEIGHT / 2) / 150) ** 2
+    face = (110 * np.exp(-(distance**2)) + texture * (distance < 1)).astype(np.float32)
+    room = 70 + 0.4 * texture * (distance >= 1)
+    with av.open(os.fspath(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, pixel_format
+        stream.gop_size = config.group
+        for number in range(round(config.minutes * 60 * RATE)):
+            move = np.float32([[1, 0, 8 * np.sin(number / 40)], [0, 1, 6 * np.sin(number / 57)]])
+            top, left = random.integers(HEIGHT), random.integers(WIDTH)
+            picture = cv2.warpAffine(face, move, (WIDTH, HEIGHT)) + room
+            picture += noise[top : top + HEIGHT, left : left + WIDTH]
+            grey = picture.clip(0, 255).astype(np.uint8)
+            planes = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
+            planes[:HEIGHT] = grey
+            pixels = grey if pixel_format == "gray" else planes
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format=pixel_format)))
+        container.mux(stream.encode())
+
+
+def wanted_times(config: Config) -> list[float]:
+    """Return the times of all wanted frames, seconds."""
+    import numpy as np
+
+    from affectkeras.media.clip_times import clip_times, even_times
+
+    duration = config.minutes * 60
+    scale = duration / 900  # a shorter video has shorter gaps
+    clips = clip_times(duration, config.segments, preparation_s=30 * scale, gap_s=6 * scale)
+    return np.concatenate([even_times(*clip, config.frames) for clip in clips]).tolist()
+
+
+def read_all(path: Path, wanted: set[int], *, grab: bool) -> list:
+    """Return the wanted frames, as OpenCV reads them one after the other.
+
+    Args:
+        path: the video.
+        wanted: the numbers of its frames.
+        grab: whether frames that are not wanted are only grabbed.
+    """
+    import cv2
+
+    capture = cv2.VideoCapture(os.fspath(path))
+    frames, number = [], 0
+    while True:
+        if grab and number not in wanted:
+            if not capture.grab():
+                return frames
+        else:
+            read, pixels = capture.read()
+            if not read:
+                return frames
+            if number in wanted:
+                frames.append(pixels)
+        number += 1
+
+
+def measure_case(name: str, pixel_format: str, config: Config, folder: Path) -> dict:
+    """Return the figures of one kind of video."""
+    import numpy as np
+
+    from affectkeras.media.video_frames import frames_at
+    from benchmarks.side_by_side import measure_alternately
+
+    path = folder / f"{pixel_format}.mp4"
+    write_video(path, config, pixel_format)
+    times = wanted_times(config)
+    # The rate is constant here: the frame at a time has the number below.
+    wanted = {int((time + 1e-6) * RATE) for time in times}
+    theirs = read_all(path, wanted, grab=False)
+    grabbed = read_all(path, wanted, grab=True)
+    ours = list(frames_at(path, times))
+    shown = {round(frame.shown_s * RATE): frame.pixels for frame in ours}
+    if sorted(shown) != sorted(wanted) or len(theirs) != len(wanted):
+        raise RuntimeError(f"{name}: {len(shown)} frames instead of {len(wanted)}")
+    for number, pixels, other in zip(sorted(wanted), theirs, grabbed, strict=True):
+        own = shown[number]
+        own = own[..., ::-1] if own.ndim == 3 else own[..., np.newaxis]
+        if not (np.array_equal(*np.broadcast_arrays(own, pixels)) and (pixels == other).all()):
+            raise RuntimeError(f"{name}: frame {number} differs between ours and OpenCV's")
+    contestants = {
+        "ours": lambda: sum(frame.pixels is not None for frame in frames_at(path, times)),
+        "cv2.VideoCapture.read": lambda: read_all(path, wanted, grab=False),
+        "cv2.VideoCapture.grab": lambda: read_all(path, wanted, grab=True),
+    }
+    measured = measure_alternately(contestants, config.repetitions)
+    medians = measured["medians"]
+    ratio = medians["cv2.VideoCapture.read"] / medians["ours"]
+    return {
+        "case": f"{len(times)} frames of a {config.minutes:g}-minute video, {name}, s",
+        "ours": medians["ours"],
+        "peer": medians["cv2.VideoCapture.read"],
+        "peer_configuration": "cv2.VideoCapture.read of every frame",
+        "ratio": ratio,
+        "ratio_to_grab": medians["cv2.VideoCapture.grab"] / medians["ours"],
+        "bar": BAR,
+        "passed": ratio >= BAR,
+        "equal_frames": len(wanted),
+        "file_bytes": path.stat().st_size,
+        "figures": measured["figures"],
+    }
+
+
+def main(config: Config) -> dict:
+    """Measure, write `benchmarks/results/video_frames.json` (not when quick), return it."""
+    import datetime
+    import importlib.metadata
+
+    from affectkeras.environment import environment
+    from affectkeras.files import write_json
+
+    if config.quick:
+        config = dataclasses.replace(config, minutes=1 / 3, segments=4, frames=5, repetitions=1)
+    load_before = os.getloadavg()[0]
+    cases = []
+    for name, pixel_format in (("colour planes", "yuv420p"), ("grey", "gray")):
+        with tempfile.TemporaryDirectory() as folder:
+            case = measure_case(name, pixel_format, config, Path(folder))
+        cases.append(case)
+        print(
+            f"{case['case']}: ours {case['ours']:.2f}, OpenCV {case['peer']:.2f}: "
+            f"{case['ratio']:.2f} times (bar {case['bar']}); "
+            f"grabbing {case['ratio_to_grab']:.2f} times",
+            flush=True,
+        )
+    versions = ("av", "opencv-python-headless")
+    result = {
+        "benchmark": "video_frames",
+        "cases": cases,
+        "settings": dataclasses.asdict(config),
+        "date": datetime.date.today().isoformat(),
+        # Above the number of cores, other programs took part of the machine from both sides.
+        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
+        "environment": environment()
+        | {name: importlib.metadata.version(name) for name in versions},
+    }
+    if not config.quick:
+        write_json(RESULTS / "video_frames.json", result)
+    return result
+
+
+if __name__ == "__main__":
+    import tyro
+
+    main(tyro.cli(Config, description=__doc__))
