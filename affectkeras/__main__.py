@@ -18,6 +18,8 @@ def doctor(
     /,
     images: Literal["aligned", "original"] = "aligned",
     group_pattern: Annotated[str | None, arg(metavar="REGEX")] = None,
+    modality: Annotated[str | None, arg(metavar="NAME")] = None,
+    labels: Annotated[int | None, arg(metavar="6|20")] = None,
 ) -> int:
     """Look through a data set and say what is there, what is missing and what to mend.
 
@@ -29,12 +31,15 @@ def doctor(
         folder: the folder or .zip as its owner gave it; left out: show the expected layout.
         images: which images of sfew to look at.
         group_pattern: for image_folder: what its one group captures in a path is the image's group.
+        modality: for anu_stress: thermal (where nothing is said) or what else the manifest names.
+        labels: for anu_stress: only the first so many clips of each video.
     """
     from affectkeras.doctor import doctor_command
 
     # Aligned faces are the reader's own default; the other readers know no such option.
     chosen = None if images == "aligned" else images
-    return doctor_command(name, folder, images=chosen, group_pattern=group_pattern)
+    options = {"group_pattern": group_pattern, "modality": modality, "labels": labels}
+    return doctor_command(name, folder, images=chosen, **options)
 
 
 def crop_faces(
