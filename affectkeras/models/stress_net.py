@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from affectkeras.layers.dynamic_dropout import KINDS, MOMENTUM, DynamicDropout
+from affectkeras.layers.exact_gelu import exact_gelu
 from affectkeras.layers.lean_batch_normalization import LeanBatchNormalization
 
 ACTIVATIONS = ("gelu", "relu", "prelu")
@@ -122,7 +123,7 @@ def masks_of(model: keras.Model, images: np.ndarray, batch_size: int = 32) -> di
         raise ValueError(
             f"No layer of {model.name!r} has a mask: none is a DynamicDropout of kind 'dynamic'."
         )
-    reader = keras.Model(model.inputs, [layer.input for layer in layers])
+    reader = keras.Model(model.input, [layer.input for layer in layers])
     found = {layer.name: [] for layer in layers}
     for first in range(0, len(images), batch_size):
         inputs = reader(images[first : first + batch_size], training=False)
@@ -148,7 +149,8 @@ def _convolve(x, width: int, stride: int, activation: str, name: str):
 
 def _activate(x, activation: str, name: str):
     if activation != "prelu":
-        return keras.layers.Activation(activation, name=name)(x)
+        function = exact_gelu if activation == "gelu" else activation
+        return keras.layers.Activation(function, name=name)(x)
     slope = keras.initializers.Constant(0.25)
     return keras.layers.PReLU(alpha_initializer=slope, shared_axes=(1, 2, 3), name=name)(x)
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from affectkeras.layers.dynamic_dropout import DynamicDropout
+from affectkeras.layers.exact_gelu import exact_gelu
 from affectkeras.models.stress_net import build_stress_net, masks_of
 from affectkeras.pruning.graph import find_groups
 
@@ -93,12 +94,14 @@ def test_what_stands_in_the_place_of_the_masks_has_the_given_rate(dropout):
     assert model.get_layer("dynamic_dropout2").dropout.rate == 0.2
 
 
-@pytest.mark.parametrize("activation", ["gelu", "relu"])
-def test_the_activation_is_the_given_one_in_every_module(activation):
+@pytest.mark.parametrize(
+    ("activation", "function"), [("gelu", exact_gelu), ("relu", keras.activations.relu)]
+)
+def test_the_activation_is_the_given_one_in_every_module(activation, function):
     model = build_stress_net(activation=activation, **SMALL)
     names = ["shallow1_activation", "shallow3_activation", "deep2_activation", "dynamic_dropout1"]
     found = {model.get_layer(name).activation for name in names}
-    assert found == {getattr(keras.activations, activation)}
+    assert found == {function}
 
 
 def test_prelu_has_one_slope_a_layer_which_starts_as_in_pytorch():
@@ -117,7 +120,7 @@ def test_masks_are_those_that_the_layers_multiply_with():
         "dynamic_dropout2": (5, 3, 3, 5),
     }
     layer = model.get_layer("dynamic_dropout2")
-    before = keras.Model(model.inputs, layer.input)(random_pixels(count=5))
+    before = keras.Model(model.input, layer.input)(random_pixels(count=5))
     expected = array_of(layer.mask(before))
     np.testing.assert_allclose(found["dynamic_dropout2"], expected, rtol=1e-4, atol=1e-5)
     assert 0 < np.mean(expected == 0) < 1
@@ -169,14 +172,42 @@ def test_a_saved_network_loads_with_its_masks(activation, tmp_path):
         np.testing.assert_array_equal(mask, masks_of(model, random_pixels())[name])
 
 
+def test_exported_networks_give_what_the_network_gives(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    pytest.importorskip("tf2onnx")
+    from affectkeras.export import check_exports, export_litert, export_onnx, export_saved_model
+
+    keras.utils.set_random_seed(0)
+    names = ("calm", "tense", "stressed")
+    model = build_stress_net(names, **{**SMALL, "image_size": 16, "channels": 3})
+    export_saved_model(model, tmp_path / "saved", class_names=names, image_size=(16, 16))
+    export_litert(model, tmp_path / "model.tflite")
+    export_onnx(model, tmp_path / "model.onnx")
+    found = check_exports(
+        model,
+        image_size=(16, 16),
+        saved_model=tmp_path / "saved",
+        litert=tmp_path / "model.tflite",
+        onnx=tmp_path / "model.onnx",
+    )
+    assert set(found) == {"saved_model", "litert", "onnx"}
+
+
 def test_pruning_takes_shallow_maps_and_names_the_layers_it_does_not_know():
-    groups = {group.members[0][0]: group for group in find_groups(build_stress_net(**SMALL))}
+    model = build_stress_net(activation="relu", **SMALL)
+    groups = {group.members[0][0]: group for group in find_groups(model)}
     free = [name for name, group in groups.items() if group.prunable]
     assert free == ["shallow1_conv", "shallow2_conv", "shallow3_conv"]
     for number in (1, 2):
         assert not any(name.startswith("dynamic") for name in groups)
         reason = groups[f"deep{number}_conv"].reason
         assert f"'dynamic_dropout{number}' (DynamicDropout), which pruning does not" in reason
+
+
+def test_pruning_does_not_guess_at_an_activation_that_is_not_one_of_keras():
+    groups = find_groups(build_stress_net(**SMALL))
+    assert not any(group.prunable for group in groups)
+    assert "the activation exact_gelu of 'shallow1_activation'" in groups[0].reason
 
 
 def test_layers_with_masks_are_ours():
