@@ -11,8 +11,8 @@ def exact_gelu(x):
     """Return `x · Φ(x)`, Φ being the normal distribution function, as Keras's GELU does.
 
     Equation 1 of the StressNet paper. Under TensorFlow its gradient, `Φ(x) + x · φ(x)`, is written
-    by hand in six passes over the numbers, where TensorFlow's own takes ten; and it can be exported
-    to ONNX, which has no complementary error function. Other backends use their own GELU.
+    by hand, in six passes over the numbers; and it can be exported to ONNX, where Keras's GELU
+    cannot: ONNX has no complementary error function. Other backends use their own GELU.
 
     Args:
         x: floating-point numbers of any shape.

@@ -8,9 +8,12 @@ from keras import ops
 class LeanBatchNormalization(keras.layers.BatchNormalization):
     """Keras's BatchNormalization with its gradient written by hand.
 
-    Keras composes the normalization of single operations, and TensorFlow, outside XLA, then passes
-    over the maps some fifteen times a step backwards; the gradient (Ioffe & Szegedy 2015, section
-    3) needs seven. Weights, configuration and results are Keras's, the gradient's to rounding.
+    Keras composes the normalization of single operations, and TensorFlow, outside XLA, derives the
+    gradient of each: many passes over the maps. The gradient as a whole (Ioffe & Szegedy 2015,
+    section 3) needs seven. Weights, configuration and results are Keras's, the gradient's to
+    rounding. With `exact_gelu` it took a training step of StressNet, 16 images of 240 × 240, from
+    339 to 309 ms of processor time on two AVX2 cores.
+
     Under another backend, with a mask, renormalization or synchronization, and outside training it
     is Keras's code that runs.
 
