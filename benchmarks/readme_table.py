@@ -51,6 +51,7 @@ RESULT_HEADER = (
 )
 BENCHMARK_HEADER = ("Benchmark", "Case", "Ours", "Peer", "Ratio", "Bar", "Met", "Machine")
 EMPTY = "No figures yet."
+MANY = 4  # arms of which the README says how they compare; of more, `compare` does
 WORTH = 0.03  # a difference of accuracy that is worth finding
 
 
@@ -65,7 +66,7 @@ def add(run_dir: Path, /, name: str, results_dir: Path = RESULTS) -> Path:
         )
     results_dir.mkdir(parents=True, exist_ok=True)
     path = results_dir / f"{name}.json"
-    compared = comparison_words(run_dir) if len(result["arms"]) > 1 else {}
+    compared = comparison_words(run_dir) if 1 < len(result["arms"]) <= MANY else {}
     write_json(path, compact_result(result) | compared)
     return path
 
@@ -184,8 +185,8 @@ def published_table(results: dict[str, dict]) -> str:
     alone = [row for row in rows if isinstance(row.same, str) and isinstance(row.honest, str)]
     shown = [row for row in rows if row not in alone]
     words = [
-        f"{count} published figures of {recipe} stand without ours ({why}); `python -m affectkeras "
-        "ledger RUNS` lists them."
+        f"Published figures of {recipe} without ours beside them: {count} ({why}). `python -m "
+        "affectkeras ledger RUNS` lists them."
         for (recipe, why), count in Counter((row.recipe, row.same) for row in alone).items()
     ]
     table = [ledger_table(shown), LEGEND] if shown else []
