@@ -109,7 +109,7 @@ def draw_learning_curves(run: RunData) -> Figure | None:
         for axes, metric in zip(row, ("loss", "accuracy"), strict=True):
             for column, color, label in (
                 (metric, INK, "training"),
-                (f"val_{metric}", arm_color(arm, run.arms), "validation"),
+                (f"val_{metric}", arm_color(arm, arms), "validation"),
             ):
                 draw_seeds(axes, history, "step", column, color, label)
             _mark_removal(axes, history, run.removal_epochs(arm))
@@ -191,16 +191,16 @@ def draw_class_f1(run: RunData) -> Figure | None:
     width = 0.8 / (len(bars) + 1)
     for number, (arm, values) in enumerate(bars.items()):
         place = np.arange(len(names)) + (number - len(bars) / 2) * width
-        axes.bar(place, values, width * 0.92, color=arm_color(arm, run.arms), label=arm)
+        axes.bar(place, values, width * 0.92, color=arm_color(arm, list(arms)), label=arm)
         for x in place[np.array(values) == 0]:  # a bar that cannot be seen looks like one left out
-            axes.text(x, 0.01, "0", color=arm_color(arm, run.arms), ha="center", fontsize=8)
+            axes.text(x, 0.01, "0", color=arm_color(arm, list(arms)), ha="center", fontsize=8)
     place = np.arange(len(names)) + len(bars) / 2 * width
     axes.bar(place, floor, width * 0.92, color="#c9c9c9", label="majority")
     axes.set_xticks(range(len(names)), names)
     axes.set_ylim(0, 1)
     axes.set_ylabel("F1 on the test part")
     axes.grid(visible=False, axis="x")
-    axes.legend(ncols=len(bars) + 1, loc="upper right", fontsize=9)
+    axes.legend(ncols=min(4, len(bars) + 1), loc="upper right", fontsize=8)
     return figure
 
 

@@ -38,7 +38,7 @@ def draw_reliability(run: RunData) -> Figure | None:
         upper, lower = panels[2 * row, column], panels[2 * row + 1, column]
         if place < len(arms):
             rows = test[test["arm"] == arms[place]]
-            _draw_arm(upper, lower, rows, names, arms[place], arm_color(arms[place], run.arms))
+            _draw_arm(upper, lower, rows, names, arms[place], arm_color(arms[place], arms))
         else:
             upper.set_visible(False)
             lower.set_visible(False)
@@ -57,7 +57,7 @@ def _draw_arm(upper, lower, rows: pd.DataFrame, names: list[str], arm: str, colo
         upper.plot(
             bins.confidence[shown], bins.accuracy[shown], "o", color=color, markerfacecolor=face
         )
-    upper.set_title(f"{arm} (ECE {100 * error:.1f} %)")
+    upper.set_title(f"{arm}\nECE {100 * error:.1f} %", fontsize=9)  # names may be long
     upper.set_xlim(-0.03, 1.03)
     upper.set_ylim(-0.03, 1.03)
     upper.set_ylabel("share of right rows")

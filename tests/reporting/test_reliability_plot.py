@@ -37,7 +37,7 @@ def test_the_title_has_the_mean_over_seeds_of_the_error_in_the_result(run):
     titles = [
         axes.get_title(loc="left") or axes.get_title() for axes in draw_reliability(data).axes
     ]
-    assert f"bdr (ECE {100 * expected:.1f} %)" in titles
+    assert f"bdr\nECE {100 * expected:.1f} %" in titles
 
 
 def test_bins_of_few_rows_are_hollow(tmp_path):
