@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -73,6 +74,8 @@ def prune_command(source: Path, out: Path, settings: PruneSettings) -> None:
         _check_normalizations(model, file)
     try:
         plan = make_plan(model, settings, images)
+        if not plan.layers and settings.plan is not None:
+            raise UserError(f"{settings.plan} is empty: nothing went when it was made.")
         if not plan.layers:
             raise UserError("No map goes by these settings: the model stays as it is.")
         # The proof is run apart from the surgery, to tell its figure.
@@ -116,6 +119,8 @@ def load_model(file: Path) -> "keras.Model":
     """
     import keras
 
+    if file.suffix == ".keras" and not zipfile.is_zipfile(file):
+        raise UserError(f"{file} cannot be loaded as a Keras model: it is no .keras archive.")
     try:
         return keras.models.load_model(file, compile=False)
     except Exception as error:  # what Keras raises depends on what is broken

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from affectkeras.errors import UserError
-from affectkeras.files import write_csv
+from affectkeras.files import read_csv, write_csv
 from affectkeras.prune import ImageBatches, find_model, load_model
 from affectkeras.quiet import start_tensorflow
 
@@ -52,6 +52,12 @@ def sweep_command(
 
     model = load_model(file)
     pixels, labels = _read_labelled(model, source, labelled)
+    seen = _count_test_rows(source, labelled)
+    if seen:
+        print(
+            f"*** {seen} of these images have the names of test rows of {source}: an angle chosen "
+            "on them is chosen by the test. Give validation images."
+        )
     try:
         activations = Activations(model, list(layers) or None)
         rows = sweep_thresholds(
@@ -73,7 +79,7 @@ def sweep_command(
         angle = "whole" if row.threshold is None else f"{row.threshold:g}°"
         print(
             f"{angle:>6}{row.maps_removed:>14}{row.parameters:>14,}{row.macs:>16,}"
-            f"{row.latency_ms:>9.2f}{row.score:>10.1%}{'  best of its size' * row.pareto}"
+            f"{row.latency_ms:>9.2f}{row.score:>10.1%}{'  Pareto' * row.pareto}"
         )
     print(f"Nothing was trained. Written: {out}/sweep.csv, {out}/plots/sweep.png")
 
@@ -105,6 +111,17 @@ def _read_labelled(model, source: Path, labelled: Path) -> tuple[np.ndarray, np.
         images += found
         labels += [places[folder.name.casefold()]] * sum(len(batch) for batch in found)
     return np.concatenate(images), np.array(labels)
+
+
+def _count_test_rows(source: Path, labelled: Path) -> int:
+    """Return how many images have the class folder and name of a test row of the run."""
+    if not (source / "predictions.csv").is_file():
+        return 0
+    rows = read_csv(source / "predictions.csv")
+    names = rows.loc[rows["split"] == "test", "example_id"].unique()
+    tested = {tuple(name.split("/")[-2:]) for name in names}
+    found = {(path.parent.name, path.name) for path in Path(labelled).glob("*/*")}
+    return len(tested & found)
 
 
 def _class_names(source: Path) -> list[str] | None:

@@ -73,7 +73,7 @@ def test_the_table_says_what_goes_and_what_the_model_then_reaches(
     assert "0.5°" in printed
 
 
-def test_a_runs_class_names_say_which_folder_is_which_output(model_file, faces, tmp_path):
+def test_a_runs_class_names_say_which_folder_is_which_output(model_file, faces, tmp_path, capsys):
     run = tmp_path / "run"
     run.mkdir()
     model_file.rename(run / "model.keras")
@@ -86,6 +86,11 @@ def test_a_runs_class_names_say_which_folder_is_which_output(model_file, faces, 
         found.append(pd.read_csv(out / "sweep.csv")["accuracy"][0])
         expected.append(accuracy_by_hand(run / "model.keras", faces, names))
     assert found == pytest.approx(expected)
+    assert "***" not in capsys.readouterr().out
+    rows = {"split": ["test", "validation"], "example_id": ["Val/sad/0.png", "Val/sad/1.png"]}
+    pd.DataFrame(rows).to_csv(run / "predictions.csv", index=False)
+    sweep_command(run, tmp_path / "seen", images=[faces], labelled=faces, thresholds=(1.0,))
+    assert "*** 1 of these images have the names of test rows" in capsys.readouterr().out
     assert len(set(expected)) > 1
 
 
