@@ -75,6 +75,12 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
     recipe = result.get("recipe") or run.config.get("recipe") or "run"
     found = [
         section("Verdict", tables.verdict(run), _figure("accuracy", plots)),
+        section(
+            "Pruning",
+            tables.pruning(run),
+            _figure("sweep", plots),
+            _figure("feature-maps", plots),
+        ),
         section("Published figures beside ours", tables.claims(result)),
         section("Data", tables.data_counts(run)),
         section(
@@ -91,12 +97,6 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             _figure("confusion", plots),
         ),
         section("Balance and calibration", further_metrics(result), _figure("reliability", plots)),
-        section(
-            "Pruning",
-            tables.pruning(run),
-            _figure("sweep", plots),
-            _figure("feature-maps", plots),
-        ),
         section(
             "Removed rows",
             _figure("loss-variance", plots),
