@@ -1,5 +1,6 @@
 """What every recipe on still faces begins with: the table, and a split that was checked."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,39 @@ from affectkeras.media.near_duplicates import describe_images, find_copies, join
 
 # Made and divided alike in every run, so that runs are compared on the same test rows.
 SPLIT_SEED = 0
+
+
+def prepare_faces(
+    config, *, label_mode: str = "majority", published: str = "halved-validation"
+) -> tuple[ExampleTable, Split, dict, float]:
+    """Read and divide the faces that a recipe's settings name, and print what came of it.
+
+    Args:
+        config: a recipe's `Config`: `dataset`, `data_dir`, `group_pattern`, `max_rejected`,
+            `protocol` and `train_rows` are read from it.
+        label_mode: of `ferplus`.
+        published: what `--protocol paper` means, see `split_table`.
+
+    Returns:
+        The table, the split, the findings of the leakage check, and how long it took in seconds.
+
+    Raises:
+        UserError: see `load_faces` and `divide_faces`.
+    """
+    began = time.perf_counter()
+    table = load_faces(
+        config.dataset,
+        config.data_dir,
+        label_mode=label_mode,
+        group_pattern=config.group_pattern,
+        max_rejected=config.max_rejected,
+    )
+    split, findings = divide_faces(
+        table, config.protocol, train_rows=config.train_rows, published=published
+    )
+    print(f"{table.read} examples read = {len(table)} usable + {len(table.rejected)} rejected")
+    print(split.description)
+    return table, split, findings, time.perf_counter() - began
 
 
 def load_faces(

@@ -94,20 +94,21 @@ def best_seed(found: dict) -> int:
 
 def print_result(result: dict, run: Path) -> None:
     """Print the arms beside the majority baseline, and where the report lies."""
-    print(f"\n{'arm':<14}{'test accuracy':>15}{'95 % interval':>18}{'macro F1':>10}{'n':>7}")
+    wide = max(14, *(len(arm) + 2 for arm in result["arms"]))
+    print(f"\n{'arm':<{wide}}{'test accuracy':>15}{'95 % interval':>18}{'macro F1':>10}{'n':>7}")
     for arm, found in result["arms"].items():
         test = found["test"]
         spread = "" if test["accuracy"]["sd"] is None else f" ± {test['accuracy']['sd']:.3f}"
         low, high = test["accuracy"]["ci95"]
         interval = "none" if low is None else f"[{low:.3f}, {high:.3f}]"
         print(
-            f"{arm:<14}{test['accuracy']['mean']:>{15 - len(spread)}.3f}{spread}{interval:>18}"
+            f"{arm:<{wide}}{test['accuracy']['mean']:>{15 - len(spread)}.3f}{spread}{interval:>18}"
             f"{test['macro_f1']['mean']:>10.3f}{test['n']:>7}"
         )
         if low is None:
-            print(f"{'':<14}no interval: {test['accuracy']['ci95_reason']}")
+            print(f"{'':<{wide}}no interval: {test['accuracy']['ci95_reason']}")
     majority = result["baselines"]["majority"]
-    print(f"{'majority':<14}{majority['accuracy']:>15.3f}{'':>18}{majority['macro_f1']:>10.3f}")
+    print(f"{'majority':<{wide}}{majority['accuracy']:>15.3f}{'':>18}{majority['macro_f1']:>10.3f}")
     for banner in result["banners"]:
         print(f"*** {banner}")
     if "honest" in result["protocol"]:

@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 BAR = 1.03
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,10 +113,7 @@ def make_epochs(config: Config, folder: Path):
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/callback_overhead.json` (not when quick), return it."""
-    import datetime
-
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
+    from benchmarks.keeping import keep_result
     from benchmarks.side_by_side import measure_alternately
 
     if config.quick:
@@ -129,8 +125,7 @@ def main(config: Config) -> dict:
         ours()
         measured = measure_alternately({"ours": ours, "peer": peer}, config.repetitions)
         saved_bytes = (Path(folder) / "checkpoint.npz").stat().st_size
-    result = {
-        "benchmark": "callback_overhead",
+    found = {
         "case": f"MobileNet 0.25, {config.images} images of {config.image_size}², seconds an epoch",
         "ours": measured["medians"]["ours"],
         "peer": measured["medians"]["peer"],
@@ -138,15 +133,9 @@ def main(config: Config) -> dict:
         "bar": BAR,
         "passed": measured["ratio"] <= BAR,
         "saved_bytes": saved_bytes,
-        "settings": dataclasses.asdict(config),
         "figures": measured["figures"],
-        "date": datetime.date.today().isoformat(),
-        # Above the number of cores, other programs took part of the machine from both sides.
-        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
-        "environment": environment(),
     }
-    if not config.quick:
-        write_json(RESULTS / "callback_overhead.json", result)
+    result = keep_result("callback_overhead", config, found, load_before=load_before)
     print(f"ours {result['ours']:.2f} s, model.fit {result['peer']:.2f} s an epoch: ", end="")
     print(f"{result['ratio']:.3f} times (bar {BAR})")
     return result

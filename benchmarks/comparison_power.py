@@ -21,12 +21,11 @@ predictions.
 """
 
 import dataclasses
+import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 
-RESULTS = Path(__file__).parent / "results"
 FALSE_ALARMS = 18 / 200  # the bar
 POWER = 0.8  # the bar
 ALPHA = 0.05
@@ -240,13 +239,11 @@ def cases_of(kind: str, null: dict, planted: dict, in_groups: dict) -> list[dict
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/comparison_power.json` (not when quick), return it."""
-    import datetime
-
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
+    from benchmarks.keeping import keep_result
 
     if config.quick:
         config = dataclasses.replace(config, repetitions=5)
+    load_before = os.getloadavg()[0]
     cases, figures = [], {}
     for kind in MODELS:
         sizes = (config.repetitions, config.train_groups)
@@ -261,17 +258,12 @@ def main(config: Config) -> dict:
             "planted by group": in_groups,
         }
         cases += cases_of(kind, null, planted, in_groups)
-    result = {
-        "benchmark": "comparison_power",
+    found = {
         "cases": cases,
         "passed": all(case["passed"] is not False for case in cases),
-        "settings": dataclasses.asdict(config),
         "figures": figures,
-        "date": datetime.date.today().isoformat(),
-        "environment": environment(),
     }
-    if not config.quick:
-        write_json(RESULTS / "comparison_power.json", result)
+    result = keep_result("comparison_power", config, found, load_before=load_before)
     for case in cases:
         promise = "no bar" if case["bar"] is None else f"bar {case['bar']:.2f}, {case['passed']}"
         print(f"{case['case']}: {case['ours']:.3f} ({promise})")

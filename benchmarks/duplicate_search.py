@@ -21,7 +21,6 @@ import time
 import zipfile
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
 BAR_FOUND = 0.98
 BAR_FALSE = 0.001
 BAR_SECONDS = 60.0
@@ -245,10 +244,7 @@ def measure_time(paths: list[Path], name: str, bar: float | None):
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/duplicate_search.json` (not when quick), return it."""
-    import datetime
-
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
+    from benchmarks.keeping import keep_result
 
     if config.quick:
         config = dataclasses.replace(config, copies=20, random_pairs=100, large_images=10)
@@ -268,17 +264,11 @@ def main(config: Config) -> dict:
             measure_found(planted, found),
             *measure_errors(config, originals, found),
         ]
-    result = {
-        "benchmark": "duplicate_search",
+    found = {
         "cases": cases,
         "passed": all(case["passed"] is not False for case in cases),
-        "settings": dataclasses.asdict(config),
-        "date": datetime.date.today().isoformat(),
-        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
-        "environment": environment(),
     }
-    if not config.quick:
-        write_json(RESULTS / "duplicate_search.json", result)
+    result = keep_result("duplicate_search", config, found, load_before=load_before)
     for case in cases:
         met = {True: "met", False: "MISSED", None: "no bar"}[case["passed"]]
         print(f"{case['case']}: {case['ours']:.4g} ({met})")

@@ -22,7 +22,6 @@ import statistics
 import tempfile
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
 BARS = {"cold": 4.0, "warm": 50.0}
 MOST_POINTS_LOST = 1.5
 JUDGED_EPOCHS = 5
@@ -135,8 +134,7 @@ def make_runs(config: Config, folder: Path):
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/feature_cache.json` (not when quick), return it."""
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
+    from benchmarks.keeping import keep_result
     from benchmarks.side_by_side import measure_alternately
 
     if config.quick:
@@ -169,20 +167,14 @@ def main(config: Config) -> dict:
             f"{measured['medians']['peer']:.2f} s: {ratio:.1f} times (bar {bar:g}); validation "
             f"accuracy {accuracy[name]:.3f} against {accuracy['peer']:.3f}"
         )
-    result = {
-        "benchmark": "feature_cache",
+    found = {
         "cases": cases,
         "data": data,
         "validation_accuracy": accuracy,
         "settings": {**dataclasses.asdict(config), "weights": data["weights"]},
         "measured": measured,
-        # Above the number of cores, other programs took part of the machine from all three.
-        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
-        "environment": environment(),
     }
-    if not config.quick:
-        write_json(RESULTS / "feature_cache.json", result)
-    return result
+    return keep_result("feature_cache", config, found, load_before=load_before)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ import os
 import tempfile
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
 WORKERS = (0, 1, 2)
 
 
@@ -229,11 +228,7 @@ def measure_case(case: Case, config: Config, folder: Path) -> list[dict]:
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/input_pipeline.json` (not when quick), return it."""
-    import datetime
-    import importlib.metadata
-
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
+    from benchmarks.keeping import keep_result
 
     if config.quick:
         config = dataclasses.replace(config, images=48, repetitions=1)
@@ -249,18 +244,12 @@ def main(config: Config) -> dict:
                 flush=True,
             )
     versions = ("albumentations", "opencv-python-headless")
-    result = {
-        "benchmark": "input_pipeline",
+    found = {
         "cases": cases,
-        "settings": dataclasses.asdict(config),
-        "date": datetime.date.today().isoformat(),
-        # Above the number of cores, other programs took part of the machine from both sides.
-        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
-        "environment": environment()
-        | {name: importlib.metadata.version(name) for name in versions},
     }
-    if not config.quick:
-        write_json(RESULTS / "input_pipeline.json", result)
+    result = keep_result(
+        "input_pipeline", config, found, load_before=load_before, packages=versions
+    )
     return result
 
 

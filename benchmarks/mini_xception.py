@@ -13,7 +13,6 @@ from pathlib import Path
 
 CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 SIZE = 64  # pixels, height and width
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Config:
     run: Path  # of recipes.fer_pruned_cnn --dataset fer2013
     data_dir: Path  # FER2013, as the run read it
     weights: Path  # fer2013_mini_XCEPTION.102-0.66.hdf5
-    write: bool = True  # keep the figures in benchmarks/results/
+    quick: bool = False  # do not keep the figures
 
 
 def predict_peer(weights: Path, faces: list) -> list[str]:
@@ -54,13 +53,12 @@ def read_faces(data_dir: Path, example_ids: list[str]) -> list:
 
 
 def main(config: Config) -> dict:
-    """Compare, write `benchmarks/results/mini_xception.json`, return it."""
-    import datetime
-
-    from affectkeras.environment import environment
-    from affectkeras.files import read_csv, write_json
+    """Compare, write `benchmarks/results/mini_xception.json` (not when quick), return it."""
+    from affectkeras.files import read_csv
     from affectkeras.quiet import start_tensorflow
+    from benchmarks.keeping import keep_result
 
+    load_before = os.getloadavg()[0]
     start_tensorflow()
     predictions = read_csv(config.run / "predictions.csv")
     test = predictions[predictions["split"] == "test"]
@@ -76,16 +74,7 @@ def main(config: Config) -> dict:
              "passed": None}
         )  # fmt: skip
         print(f"{arm}: {ours:.4f}, mini_XCEPTION {peer:.4f}")
-    result = {
-        "benchmark": "mini_xception",
-        "cases": cases,
-        "date": datetime.date.today().isoformat(),
-        "load_average": os.getloadavg()[0],
-        "environment": environment(),
-    }
-    if config.write:
-        write_json(RESULTS / "mini_xception.json", result)
-    return result
+    return keep_result("mini_xception", config, {"cases": cases}, load_before=load_before)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ may go is the inner width of its blocks. Its pointwise convolutions are dense la
 
 import dataclasses
 import os
-from pathlib import Path
 
 FAMILIES = (
     *("VGG16", "VGG19", "ResNet50", "ResNet50V2", "ResNet152", "InceptionV3", "InceptionResNetV2"),
@@ -26,7 +25,6 @@ WITHOUT_SHARE = ("ConvNeXtTiny",)
 QUICK = ("MobileNetV3Small", "ConvNeXtTiny")
 SHARE, PARAMETERS, ERROR = 0.80, 0.75, 1e-4
 CHANGE = 0.01  # a removal that changes less shows little
-RESULTS = Path(__file__).parent / "results"
 HEADER = (
     *("Network", "Prunable maps", "Maps", "Parameters (M)", "MACs (M)", "Latency (ms)"),
     *("Relative error (of a change of)", "Met"),
@@ -159,11 +157,8 @@ def _pair(values: list, unit: float) -> str:
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/pruning.json` (not when quick), print the table."""
-    import datetime
-
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
     from affectkeras.quiet import start_tensorflow
+    from benchmarks.keeping import keep_result
 
     start_tensorflow()
     if config.quick:
@@ -173,19 +168,12 @@ def main(config: Config) -> dict:
     for family in config.families:
         families.append(measure_family(family, config))
         print(pruning_table(families).splitlines()[-1], flush=True)
-    result = {
-        "benchmark": "pruning",
+    found = {
         "families": families,
         "passed": all(one["passed"] for one in families),
         "bars": {"prunable_share": SHARE, "parameters": PARAMETERS, "relative_error": ERROR},
-        "settings": dataclasses.asdict(config),
-        "date": datetime.date.today().isoformat(),
-        # Above the number of cores, other programs took part of the machine.
-        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
-        "environment": environment(),
     }
-    if not config.quick:
-        write_json(RESULTS / "pruning.json", result)
+    result = keep_result("pruning", config, found, load_before=load_before)
     print(pruning_table(families))
     return result
 

@@ -13,11 +13,9 @@ PyTorch: its own whole network, its own ideal.
 
 import dataclasses
 import os
-from pathlib import Path
 
 BAR = 1.15
 HALF = 1 - 0.5**0.5  # of each width, so that half of the MACs goes
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,29 +136,18 @@ def has_torch_pruning() -> bool:
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/pruning_latency.json` (not when quick), return it."""
-    import datetime
-
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
     from affectkeras.quiet import start_tensorflow
+    from benchmarks.keeping import keep_result
 
     start_tensorflow()
     if config.quick:
         config = dataclasses.replace(config, image_size=64, repetitions=2)
     load_before = os.getloadavg()[0]
     cases = [case for family in config.families for case in measure_family(family, config)]
-    result = {
-        "benchmark": "pruning_latency",
+    found = {
         "cases": cases,
-        "settings": dataclasses.asdict(config),
-        "date": datetime.date.today().isoformat(),
-        # Above the number of cores, other programs took part of the machine from both sides.
-        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
-        "environment": environment(),
     }
-    if not config.quick:
-        write_json(RESULTS / "pruning_latency.json", result)
-    return result
+    return keep_result("pruning_latency", config, found, load_before=load_before)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ The promises, as the peer's time over ours: 1.0 with two branches, 1.1 as shippe
 
 import dataclasses
 import os
-from pathlib import Path
 
 BARS = {"two branches": 1.0, "as shipped": 1.1}
 FORMATS = ("contiguous_format", "channels_last")
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,11 +116,8 @@ def cases_of(medians: dict[str, float]) -> list[dict]:
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/stress_net_step.json` (not when quick), return it."""
-    import datetime
-
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
     from affectkeras.quiet import start_tensorflow
+    from benchmarks.keeping import keep_result
 
     start_tensorflow()
     import torch
@@ -131,20 +126,13 @@ def main(config: Config) -> dict:
         config = dataclasses.replace(config, image_size=48, steps=2, repetitions=2)
     load_before = os.getloadavg()[0]
     measured = measure(config)
-    result = {
-        "benchmark": "stress_net_step",
+    found = {
         "cases": cases_of(measured["medians"]),
         "medians": measured["medians"],
         "figures": measured["figures"],
-        "settings": dataclasses.asdict(config),
         "peer": f"torch {torch.__version__}",
-        "date": datetime.date.today().isoformat(),
-        # Above the number of cores, other programs took part of the machine from both sides.
-        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
-        "environment": environment(),
     }
-    if not config.quick:
-        write_json(RESULTS / "stress_net_step.json", result)
+    result = keep_result("stress_net_step", config, found, load_before=load_before)
     for case in result["cases"]:
         print(f"{case['case']}: {case['ours']:.0f}, {case['peer']:.0f}: ", end="")
         print(f"{case['ratio']:.3f} (bar {case['bar']})")

@@ -16,7 +16,6 @@ import os
 import tempfile
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
 WIDTH, HEIGHT, RATE = 640, 480, 30
 BAR = 5.0  # least ratio peer / ours
 
@@ -147,11 +146,7 @@ def measure_case(name: str, pixel_format: str, config: Config, folder: Path) -> 
 
 def main(config: Config) -> dict:
     """Measure, write `benchmarks/results/video_frames.json` (not when quick), return it."""
-    import datetime
-    import importlib.metadata
-
-    from affectkeras.environment import environment
-    from affectkeras.files import write_json
+    from benchmarks.keeping import keep_result
 
     if config.quick:
         config = dataclasses.replace(config, minutes=1 / 3, segments=4, frames=5, repetitions=1)
@@ -168,19 +163,10 @@ def main(config: Config) -> dict:
             flush=True,
         )
     versions = ("av", "opencv-python-headless")
-    result = {
-        "benchmark": "video_frames",
+    found = {
         "cases": cases,
-        "settings": dataclasses.asdict(config),
-        "date": datetime.date.today().isoformat(),
-        # Above the number of cores, other programs took part of the machine from both sides.
-        "load_average": {"before": load_before, "after": os.getloadavg()[0]},
-        "environment": environment()
-        | {name: importlib.metadata.version(name) for name in versions},
     }
-    if not config.quick:
-        write_json(RESULTS / "video_frames.json", result)
-    return result
+    return keep_result("video_frames", config, found, load_before=load_before, packages=versions)
 
 
 if __name__ == "__main__":

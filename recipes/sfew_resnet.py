@@ -280,7 +280,7 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
 
 def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result."""
-    from affectkeras.faces import divide_faces, load_faces
+    from affectkeras.faces import prepare_faces
 
     start_tensorflow()
     if config.resume is not None:
@@ -289,18 +289,7 @@ def main(config: Config) -> dict:
         run, config = None, settle(config)
     for text in banners(config):
         print(f"*** {text}")
-    began = time.perf_counter()
-    table = load_faces(
-        config.dataset,
-        config.data_dir,
-        label_mode=config.label_mode,
-        group_pattern=config.group_pattern,
-        max_rejected=config.max_rejected,
-    )
-    split, findings = divide_faces(table, config.protocol, train_rows=config.train_rows)
-    prepare_s = time.perf_counter() - began
-    print(f"{table.read} examples read = {len(table)} usable + {len(table.rejected)} rejected")
-    print(split.description)
+    table, split, findings, prepare_s = prepare_faces(config, label_mode=config.label_mode)
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("sfew_resnet", config, config.run_dir)
     with runs.lock_run(run):

@@ -6,7 +6,6 @@ from affectkeras.comparing.comparison_arms import compare_named
 from affectkeras.comparing.comparison_words import verdict as verdict_on
 from affectkeras.comparing.honest import honest_words
 from affectkeras.errors import UserError
-from affectkeras.files import read_csv
 from affectkeras.reporting.html_page import Cell, folded, paragraph, table
 from affectkeras.reporting.run_data import RunData
 from affectkeras.wording import (
@@ -201,10 +200,8 @@ def removals(run: RunData) -> str:
 
 def pruning(run: RunData) -> str:
     """Table 1 of the pruning paper, and the sizes of every model."""
-    path = run.folder / "table_1.csv"
-    if not path.exists():
+    if run.table_1 is None:
         return ""
-    frame = read_csv(path)
     rows = [
         [
             f"{row.feature_maps}", f"{row.epochs}", f"{row.learning_rate:g}",
@@ -213,7 +210,7 @@ def pruning(run: RunData) -> str:
             f"{row.feature_maps_pruned:g}", percent(row.validation_accuracy_after_pruning),
             f"{row.parameters_before:,.0f} → {row.parameters_after:,.0f}",
         ]
-        for row in frame.itertuples()
+        for row in run.table_1.itertuples()
     ]  # fmt: skip
     header = ["maps", "epochs", "learning rate", "threshold", "average test accuracy",
               "validation accuracy", "maps pruned", "validation accuracy after pruning",
@@ -227,14 +224,12 @@ def pruning(run: RunData) -> str:
 
 
 def _modules(run: RunData) -> str:
-    path = run.folder / "modules.csv"
-    if not path.exists():
+    if run.modules is None:
         return ""
-    frame = read_csv(path).fillna("")
     rows = [
         [row.arm, row.seed, row.dropped or "–", row.without or "as it is",
          f"{row.parameters:,}", f"{row.macs:,}", percent(row.accuracy)]
-        for row in frame.itertuples()
+        for row in run.modules.fillna("").itertuples()
     ]  # fmt: skip
     header = ["arm", "seed", "gone before", "without", "parameters", "MACs", "validation accuracy"]
     note = paragraph(

@@ -19,6 +19,8 @@ _NEEDED = {
     "scores": ("arm", "seed", "epoch", "example_id", "loss", "removed"),
     "rejected": ("path", "kind", "reason"),
     "sweep": ("arm", "seed", "threshold", "maps_removed", "parameters", "accuracy", "pareto"),
+    "table_1": ("feature_maps", "epochs", "learning_rate", "threshold", "feature_maps_pruned"),
+    "modules": ("arm", "seed", "dropped", "without", "parameters", "macs", "accuracy"),
 }
 
 
@@ -29,8 +31,8 @@ class RunData:
     Args:
         folder: the run folder.
         result, config: `result.json` and `config.json`; empty dicts where absent.
-        history, predictions, removals, scores, rejected, sweep: the CSV files; `None` where
-            absent, empty or without the columns that are needed.
+        history, predictions, removals, scores, rejected, sweep, table_1, modules: the CSV files;
+            `None` where absent, empty or without the columns that are needed.
         thumbnails: example_id → uint8 `(96, 96, 3)` of removed faces and of pairs that leak.
     """
 
@@ -43,6 +45,8 @@ class RunData:
     scores: pd.DataFrame | None
     rejected: pd.DataFrame | None
     sweep: pd.DataFrame | None
+    table_1: pd.DataFrame | None
+    modules: pd.DataFrame | None
     thumbnails: dict[str, np.ndarray]
 
     @property

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import comparison_power
+from benchmarks import comparison_power, keeping
 from benchmarks.comparison_power import FALSE_ALARMS, POWER
 
 KIND = "logistic regression"
@@ -45,7 +45,7 @@ def test_planting_raises_the_accuracy_by_the_share_of_mistakes(by):
 
 
 def test_a_quick_measurement_writes_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(comparison_power, "RESULTS", tmp_path)
+    monkeypatch.setattr(keeping, "RESULTS", tmp_path)
     monkeypatch.setattr(comparison_power, "MODELS", (KIND,))
     result = comparison_power.main(comparison_power.Config(quick=True))
     assert result["settings"]["repetitions"] == 5

@@ -1,8 +1,4 @@
-import importlib.util
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -13,6 +9,7 @@ from affectkeras.layers.dynamic_dropout import KINDS, DynamicDropout
 from affectkeras.layers.exact_gelu import exact_gelu
 from affectkeras.pruning.graph import find_groups
 from tests.layer_checks import run_layer_test
+from tests.other_backends import run_on
 
 ROOT = Path(__file__).parents[2]
 EPSILON = 1e-3  # Keras's, of BatchNormalization
@@ -340,18 +337,4 @@ print(keras.backend.backend(), len(fitted.history["loss"]))
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_the_layer_and_its_network_hold_on_a_backend_without_tensorflow(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    finished = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        env={
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        },
-    )
-    assert finished.stdout.split() == [backend, "1"], finished.stderr
+    assert run_on(backend, SCRIPT) == [backend, "1"]

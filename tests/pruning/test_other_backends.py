@@ -1,14 +1,9 @@
 """Surgery and proof on a backend without TensorFlow."""
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.other_backends import run_on
+
 SCRIPT = """
 import keras
 from affectkeras.pruning.importance import plan_by_importance
@@ -38,18 +33,4 @@ print(keras.backend.backend(), len(pruned.layers) == len(network.layers))
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_pruning_holds_on_a_backend_without_tensorflow(backend):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    finished = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        env={
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
-        },
-    )
-    assert finished.stdout.split() == [backend, "True"], finished.stderr
+    assert run_on(backend, SCRIPT) == [backend, "True"]

@@ -1,18 +1,12 @@
 """The callbacks and the training loop on a backend without TensorFlow."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.other_backends import run_on
 
 
 def test_training_resumes_to_the_same_weights_on_the_torch_backend(tmp_path):
-    pytest.importorskip("torch")
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
     script = (
@@ -21,15 +15,8 @@ def test_training_resumes_to_the_same_weights_on_the_torch_backend(tmp_path):
         "run_scenario(whole, 'run')\ntrain(killed, epochs=2)\nrun_scenario(killed, 'run')\n"
         "print(keras.backend.backend(), 'tensorflow' in sys.modules)\n"
     )
-    finished = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "whole", tmp_path / "killed"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "KERAS_BACKEND": "torch"},
-    )
-    assert finished.stdout.split() == ["torch", "False"], finished.stderr
+    printed = run_on("torch", script, tmp_path / "whole", tmp_path / "killed")
+    assert printed == ["torch", "False"]
     whole, killed = (np.load(tmp_path / name / "weights.npz") for name in ("whole", "killed"))
     assert len(whole["removed"]) > 0
     for name in whole.files:
@@ -44,14 +31,8 @@ def test_training_resumes_to_the_same_weights_on_the_torch_backend(tmp_path):
         "tests/pruning/test_recalibration.py",
     ],
 )
-def test_pruning_in_place_and_recalibration_hold_on_the_torch_backend(tests):
-    pytest.importorskip("torch")
-    finished = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "KERAS_BACKEND": "torch"},
-    )
-    assert finished.returncode == 0, finished.stdout
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_pruning_in_place_and_recalibration_hold_on_a_backend_without_tensorflow(backend, tests):
+    script = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    printed = run_on(backend, script, "-q", "-p", "no:cacheprovider", tests)
+    assert "passed" in printed
