@@ -7,6 +7,7 @@ from affectkeras import records, results, runs
 from affectkeras.comparing.claims import Claim, claims_rows
 from affectkeras.datasets.sample.marks import find_marks
 from affectkeras.datasets.table import ExampleTable
+from affectkeras.evaluation.fold_splits import join_folds
 from affectkeras.evaluation.leakage import complete_findings
 from affectkeras.evaluation.splits import Split
 from affectkeras.reporting.report import write_report
@@ -16,7 +17,7 @@ def write_face_result(
     run: Path,
     config,
     table: ExampleTable,
-    split: Split,
+    splits: Sequence[Split],
     findings: dict,
     *,
     claims: Sequence[Claim],
@@ -35,7 +36,7 @@ def write_face_result(
         config: the recipe's `Config`: `data_dir`, `protocol`, `quick`, `seeds` and `train_rows` are
             read from it.
         table: the faces.
-        split: how they were divided.
+        splits: how they were divided: one, or the folds of a cross-validation.
         findings: of `divide_faces`.
         claims: the paper's figures.
         banners: what must stand wherever the figures are shown.
@@ -49,8 +50,9 @@ def write_face_result(
     Returns:
         The result.
     """
-    names = table.target("expression").class_names
-    labels = table.frame["expression"].to_numpy()
+    names = table.class_target.class_names
+    labels = table.frame[table.class_target.name].to_numpy()
+    whole = join_folds(splits)
     # Also where the drawn faces were given as a folder.
     sample = config.data_dir is None or bool(find_marks(config.data_dir))
     records.write_run_records(run, table, findings)
@@ -63,21 +65,20 @@ def write_face_result(
             "dataset": results.dataset_facts(
                 table.name,
                 table.frame,
-                split,
+                whole,
+                target=table.class_target.name,
                 sample=sample,
                 quick=config.quick,
                 rejected=len(table.rejected),
             ),
-            "protocol": results.protocol_facts(split),
+            "protocol": results.protocol_facts(whole),
             "seeds": list(config.seeds),
             "served": f"{model}-{served_arm}",
             "served_arm": served_arm,
             "class_names": list(names),
             "arms": arms,
             "baselines": {
-                "majority": results.majority_baseline(
-                    labels[split.train], labels[split.test], names
-                )
+                "majority": results.majority_baseline(labels, splits, names),
             },
             "claims": claims_rows(
                 claims,

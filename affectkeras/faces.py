@@ -1,11 +1,13 @@
 """What every recipe on still faces begins with: the table, and a split that was checked."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from affectkeras.datasets import reader
+from affectkeras.datasets.classes import leave_out_classes
 from affectkeras.datasets.table import ArrayPayload, ExampleTable
 from affectkeras.errors import UserError
 from affectkeras.evaluation.leakage import check_split, refuse_leak
@@ -17,7 +19,11 @@ SPLIT_SEED = 0
 
 
 def prepare_faces(
-    config, *, label_mode: str = "majority", published: str = "halved-validation"
+    config,
+    *,
+    label_mode: str = "majority",
+    published: str = "halved-validation",
+    leave_out: Sequence[str] = (),
 ) -> tuple[ExampleTable, Split, dict, float]:
     """Read and divide the faces that a recipe's settings name, and print what came of it.
 
@@ -26,6 +32,7 @@ def prepare_faces(
             `protocol` and `train_rows` are read from it.
         label_mode: of `ferplus`.
         published: what `--protocol paper` means, see `split_table`.
+        leave_out: classes whose rows are not used.
 
     Returns:
         The table, the split, the findings of the leakage check, and how long it took in seconds.
@@ -41,6 +48,8 @@ def prepare_faces(
         group_pattern=config.group_pattern,
         max_rejected=config.max_rejected,
     )
+    if leave_out:
+        table = leave_out_classes(table, leave_out)
     split, findings = divide_faces(
         table, config.protocol, train_rows=config.train_rows, published=published
     )
@@ -106,18 +115,18 @@ def divide_faces(
     copies = find_copies(describe_images(_image_sources(table)))
     split = split_table(
         table.frame,
-        "expression",
+        table.class_target.name,
         protocol,
         seed=SPLIT_SEED,
         groups_known=table.groups_known,
         copies=join_pairs(copies, len(table)),
         # SFEW has films; a copy of it that names none has lost them.
         allow_unknown_groups=table.name != "sfew",
-        class_names=table.target("expression").class_names,
+        class_names=table.class_target.class_names,
         published=published,
     )
     if train_rows is not None:
-        labels = table.frame["expression"].to_numpy()[split.train]
+        labels = table.frame[table.class_target.name].to_numpy()[split.train]
         kept = subsample(split.train, labels, train_rows, SPLIT_SEED)
         split = split.keep_training(kept, f"not among the {train_rows} training rows asked for")
     findings = check_split(table.frame, split, copies)
@@ -127,10 +136,10 @@ def divide_faces(
 
 def target_distribution(table: ExampleTable) -> np.ndarray:
     """Return what each row trains towards, `(rows, classes)` float32: one-hot or soft."""
-    target = table.target("expression")
+    target = table.class_target
     if target.distribution:
         return table.frame[list(target.distribution)].to_numpy(np.float32)
-    return np.eye(len(target.class_names), dtype=np.float32)[table.frame["expression"].to_numpy()]
+    return np.eye(len(target.class_names), dtype=np.float32)[table.frame[target.name].to_numpy()]
 
 
 def _image_sources(table: ExampleTable) -> list:

@@ -19,8 +19,8 @@ from affectkeras.errors import UserError
 
 # Columns of words: a group called 007, NA or None must come back as it was written.
 TEXT_COLUMNS = (
-    *("arm", "example_id", "expression", "group", "kind", "path", "predicted", "reason"),
-    *("source", "split", "stage", "subject"),
+    *("arm", "example_id", "expression", "group", "kind", "object", "path", "predicted", "reason"),
+    *("source", "split", "stage", "stress", "subject"),
 )
 
 

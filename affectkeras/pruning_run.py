@@ -98,7 +98,7 @@ def summarise(run: Path, table: ExampleTable) -> dict:
         it; the part `model` holds `size_figures`, and whole networks have the accuracy averaged
         over all epochs as `average_accuracy` of the part `validation`.
     """
-    names = table.target("expression").class_names
+    names = table.class_target.class_names
     found = results.summarise(runs.read_csv(run / "predictions.csv"), names)
     arms = {}
     for whole, facts in _settings(run).items():
@@ -149,7 +149,7 @@ def package(
             exports[f"{model}-{arm}"] = package_model(
                 part / f"{arm}.keras",
                 folder,
-                class_names=table.target("expression").class_names,
+                class_names=table.class_target.class_names,
                 image_size=image_size,
                 formats=formats,
                 encoded_images=records.encoded_images(table, split.test[:40]),

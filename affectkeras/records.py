@@ -28,7 +28,6 @@ def prediction_rows(
     seed: int,
     split: str,
     fold: int = 0,
-    target: str = "expression",
 ) -> pd.DataFrame:
     """Return the rows of `predictions.csv` for some table rows.
 
@@ -36,9 +35,9 @@ def prediction_rows(
         rows: table rows.
         probabilities: `(rows, classes)`, theirs.
         split: the part they belong to.
-        target: a class target of the table.
     """
-    names = np.array(table.target(target).class_names, dtype=object)
+    target = table.class_target.name
+    names = np.array(table.class_target.class_names, dtype=object)
     frame = table.frame.iloc[rows]
     columns = {
         "arm": arm,
@@ -87,22 +86,25 @@ def score_rows(table: ExampleTable, scores: dict[str, np.ndarray], *, arm: str, 
     return pd.DataFrame(columns, columns=list(SCORE_COLUMNS))
 
 
-def write_part(part: Path, table, history, predictions, removal, *, arm: str, seed: int) -> None:
+def write_part(
+    part: Path, table, history, predictions, removal, *, arm: str, seed: int, fold: int = 0
+) -> None:
     """Write the CSV files of one arm and seed into its part of the run.
 
     Args:
         part: the part's folder.
         history: the rows of `fine_tune`; one with an `arm` of its own is that arm's.
-        predictions: frames of `prediction_rows`.
+        predictions: frames of `prediction_rows`; without one there is no such file.
         removal: the removal callback, or `None`.
     """
     history = [
-        {"arm": row.get("arm", arm), "seed": seed, "fold": 0}
+        {"arm": row.get("arm", arm), "seed": seed, "fold": fold}
         | {name: row.get(name) for name in HISTORY_COLUMNS}
         for row in history
     ]
     write_csv(part / "history.csv", pd.DataFrame(history))
-    write_csv(part / "predictions.csv", pd.concat(predictions, ignore_index=True))
+    if predictions:
+        write_csv(part / "predictions.csv", pd.concat(predictions, ignore_index=True))
     if removal is not None:
         removals = removal_rows(table, removal.removals, arm=arm, seed=seed)
         write_csv(part / "removals.csv", removals)

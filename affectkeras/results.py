@@ -27,9 +27,7 @@ from affectkeras.evaluation.splits import PARTS, Split
 from affectkeras.files import write_json
 
 SCHEMA = 1
-PREDICTION_COLUMNS = (
-    *("arm", "seed", "fold", "split", "example_id", "group", "expression", "predicted"),
-)
+PREDICTION_COLUMNS = (*("arm", "seed", "fold", "split", "example_id", "group", "predicted"),)
 # What a recipe puts together; `write_result` adds the rest.
 RESULT_PARTS = (
     *("recipe", "command", "banners", "dataset", "protocol", "seeds", "served", "served_arm"),
@@ -52,6 +50,7 @@ def summarise(
     predictions: pd.DataFrame,
     class_names: Sequence[str],
     *,
+    target: str = "expression",
     repetitions: int = 2000,
     seed: int = 0,
 ) -> dict:
@@ -61,9 +60,10 @@ def summarise(
     seed only groups, and then say nothing of other seeds. Folds of one seed are pooled.
 
     Args:
-        predictions: columns `PREDICTION_COLUMNS` and, for `PROBABILITY_METRICS`, `p_<class>` of
-            all classes.
+        predictions: columns `PREDICTION_COLUMNS`, the target and, for `PROBABILITY_METRICS`,
+            `p_<class>` of all classes.
         class_names: the names behind class indices 0, 1, …
+        target: the column that holds the true class.
         repetitions, seed: of the bootstrap.
 
     Returns:
@@ -72,7 +72,8 @@ def summarise(
         `per_class` (means over seeds) and `confusion` (true classes down, predicted across, summed
         over seeds).
     """
-    missing = [column for column in PREDICTION_COLUMNS if column not in predictions.columns]
+    wanted = (*PREDICTION_COLUMNS, target)
+    missing = [column for column in wanted if column not in predictions.columns]
     if missing:
         raise ValueError(f"`predictions` lacks the columns {missing}")
     keys = ["arm", "seed", "split", "example_id"]
@@ -81,7 +82,8 @@ def summarise(
         raise ValueError(f"`predictions` holds twice: {repeated.iloc[0][keys].to_dict()}")
     arms = {}
     for (arm, split), rows in predictions.groupby(["arm", "split"], sort=False):
-        summary = _summarise_split(rows, list(class_names), repetitions, seed)
+        true = _codes(rows[target], list(class_names))
+        summary = _summarise_split(rows, true, list(class_names), repetitions, seed)
         arms.setdefault(arm, {})[split] = summary
     return arms
 
@@ -118,15 +120,23 @@ def print_result(result: dict, run: Path) -> None:
     print(f"Predict: {python} -m affectkeras predict {run} FILE_OR_FOLDER")
 
 
-def majority_baseline(train_labels: np.ndarray, test_labels: np.ndarray, class_names) -> dict:
-    """Return the figures of always naming the commonest training class."""
-    train_labels, test_labels = np.asarray(train_labels), np.asarray(test_labels)
-    commonest = int(np.bincount(train_labels).argmax())
-    predicted = np.full_like(test_labels, commonest)
+def majority_baseline(labels: np.ndarray, splits: Sequence[Split], class_names) -> dict:
+    """Return the figures of always naming the commonest training class.
+
+    Args:
+        labels: the class index of every table row.
+        splits: one, or the folds of a cross-validation, whose test rows are pooled. `class` is the
+            commonest class of the first.
+        class_names: the names behind the indices.
+    """
+    labels = np.asarray(labels)
+    commonest = [int(np.bincount(labels[split.train]).argmax()) for split in splits]
+    true = np.concatenate([labels[split.test] for split in splits])
+    predicted = np.repeat(commonest, [len(split.test) for split in splits])
     return {
-        "class": class_names[commonest],
-        "accuracy": accuracy(test_labels, predicted),
-        "macro_f1": macro_f1(test_labels, predicted, len(class_names)),
+        "class": class_names[commonest[0]],
+        "accuracy": accuracy(true, predicted),
+        "macro_f1": macro_f1(true, predicted, len(class_names)),
     }
 
 
@@ -138,15 +148,18 @@ def dataset_facts(
     sample: bool,
     quick: bool,
     rejected: int,
+    target: str = "expression",
 ) -> dict:
     """Return the `dataset` part of a result: what was used, by part, and what was not."""
     groups = frame["group"].to_numpy(dtype=str)
+    parts = {part: rows for part, rows in split.parts().items() if len(rows)}
     return {
         "name": name,
+        "target": target,
         "sample": sample,
         "quick": quick,
-        "examples": {part: len(rows) for part, rows in split.parts().items()},
-        "groups": {part: len(np.unique(groups[rows])) for part, rows in split.parts().items()},
+        "examples": {part: len(rows) for part, rows in parts.items()},
+        "groups": {part: len(np.unique(groups[rows])) for part, rows in parts.items()},
         "groups_known": split.groups_known,
         "set_aside": {
             reason: int(count)
@@ -205,8 +218,9 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
     return result
 
 
-def _summarise_split(rows: pd.DataFrame, class_names: list, repetitions: int, seed: int) -> dict:
-    true = _codes(rows["expression"], class_names)
+def _summarise_split(
+    rows: pd.DataFrame, true: np.ndarray, class_names: list, repetitions: int, seed: int
+) -> dict:
     predicted = _codes(rows["predicted"], class_names)
     seeds, seed_code = np.unique(rows["seed"].to_numpy(), return_inverse=True)
     totals = _confusions(true, predicted, rows["group"], seed_code, len(class_names))

@@ -265,7 +265,7 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
         run,
         config,
         table,
-        split,
+        [split],
         findings,
         claims=CLAIMS,
         banners=banners(config),

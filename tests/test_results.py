@@ -198,11 +198,27 @@ def test_predictions_without_a_column_are_refused():
         results.summarise(predictions_of().drop(columns="group"), CLASSES)
 
 
+def split_of(train, test):
+    return SimpleNamespace(train=np.array(train), test=np.array(test))
+
+
 def test_the_majority_is_that_of_the_training_rows():
-    found = results.majority_baseline(np.array([1, 1, 0]), np.array([0, 0, 1, 2]), CLASSES)
+    labels = np.array([1, 1, 0, 0, 0, 1, 2])
+    found = results.majority_baseline(labels, [split_of([0, 1, 2], [3, 4, 5, 6])], CLASSES)
     assert found["class"] == "Happy"
     assert found["accuracy"] == 0.25
     assert found["macro_f1"] == pytest.approx(2 * 0.25 * 1 / 1.25 / 4)
+
+
+def test_the_majority_of_folds_is_that_of_each_and_their_test_rows_are_pooled():
+    labels = np.array([0, 0, 1, 1, 1, 2])
+    folds = [split_of([0, 1, 2], [3, 4]), split_of([2, 3, 4], [0, 1, 5])]
+    found = results.majority_baseline(labels, folds, CLASSES)
+    assert found["accuracy"] == 0.0
+    folds = [split_of([2, 3, 4, 5], [0, 1]), split_of([0, 1, 5], [2, 3, 4])]
+    assert results.majority_baseline(labels, folds, CLASSES)["accuracy"] == 0.0
+    folds = [split_of([2, 3, 0], [4, 1]), split_of([0, 1, 4], [2, 3, 5])]
+    assert results.majority_baseline(labels, folds, CLASSES)["accuracy"] == pytest.approx(1 / 5)
 
 
 CLAIM = Claim("table-1.resnet50-bdr", 0.46, "accuracy", 216, "paper", "Table 1", "bdr", "sfew")

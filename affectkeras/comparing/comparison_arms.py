@@ -13,7 +13,7 @@ from affectkeras.errors import UserError
 from affectkeras.evaluation.comparison import ArmPredictions, Comparison, compare_arms
 from affectkeras.files import read_csv
 
-NEEDED = ("arm", "seed", "split", "example_id", "group", "expression", "predicted")
+NEEDED = ("arm", "seed", "split", "example_id", "group", "predicted")
 CONTROL = "none"  # the arm without the treatment, in every recipe
 
 
@@ -34,6 +34,11 @@ class RunArm:
     name: str
     result: dict
     rows: pd.DataFrame
+
+    @property
+    def target(self) -> str:
+        """The column of `rows` that holds the true class."""
+        return _target_of(self.result)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -134,9 +139,10 @@ def match_arms(arms: Sequence[RunArm]) -> MatchedArms:
         for column, other in _facts(one).items():
             differing = int((facts[column] != other.reindex(facts.index)).sum())
             if differing:
+                told = one.target if column == "class" else column
                 raise UserError(
                     f"{reference.run} and {one.run} give {differing} of {len(facts)} test rows "
-                    f"another {column}. Compare runs made with the same labels and groups."
+                    f"another {told}. Compare runs made with the same labels and groups."
                 )
     index = pd.Index(class_names)
     predictions = tuple(
@@ -147,7 +153,7 @@ def match_arms(arms: Sequence[RunArm]) -> MatchedArms:
         )
         for one, table in zip(arms, tables, strict=True)
     )
-    true = index.get_indexer(facts["expression"])
+    true = index.get_indexer(facts["class"])
     groups = facts["group"].to_numpy(dtype=str)
     return MatchedArms(tuple(arms), true, groups, class_names, predictions)
 
@@ -158,6 +164,10 @@ def compare_named(arguments: Sequence[str]) -> tuple[MatchedArms, list[Compariso
     return matched, compare_arms(
         matched.true, matched.groups, len(matched.class_names), matched.predictions
     )
+
+
+def _target_of(result: dict) -> str:
+    return (result.get("dataset") or {}).get("target", "expression")
 
 
 def _run_and_arm(argument: str) -> tuple[Path, str | None]:
@@ -178,9 +188,10 @@ def _read_run(run: Path) -> tuple[dict, pd.DataFrame]:
             f"{run} holds no complete run: result.json or predictions.csv is missing or damaged "
             f"({error}). Give the folder of a finished run."
         ) from error
-    if "predicted" in predictions.columns and "expression" not in predictions.columns:
+    target = _target_of(result)
+    if "predicted" in predictions.columns and target not in predictions.columns:
         raise UserError(
-            f"{run / 'predictions.csv'} holds no class target (column expression): compare knows "
+            f"{run / 'predictions.csv'} holds no class target (column {target}): compare knows "
             "only classes so far, no number targets. Its columns are "
             f"{', '.join(predictions.columns)}."
         )
@@ -211,7 +222,7 @@ def _class_names(arms: Sequence[RunArm]) -> tuple[str, ...]:
                 f"{arms[0].run} knows the classes {', '.join(names[0])}; {one.run} "
                 f"{', '.join(found) or 'names none'}. Compare runs of the same classes."
             )
-        for column in ("expression", "predicted"):
+        for column in (one.target, "predicted"):
             unknown = set(one.rows[column]) - set(found)
             if unknown:
                 raise UserError(
@@ -242,7 +253,7 @@ def _by_seed(one: RunArm) -> pd.DataFrame:
 
 def _facts(one: RunArm) -> pd.DataFrame:
     rows = one.rows.drop_duplicates("example_id").set_index("example_id")
-    return rows[["expression", "group"]]
+    return rows[[one.target, "group"]].rename(columns={one.target: "class"})
 
 
 def _check_same_rows(reference: RunArm, first: pd.DataFrame, one: RunArm, second: pd.DataFrame):

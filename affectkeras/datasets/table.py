@@ -137,6 +137,14 @@ class ExampleTable:
         known = [target.name for target in self.targets]
         raise UserError(f"{self.name} has no target {name!r}; it has {known}.")
 
+    @property
+    def class_target(self) -> Target:
+        """The first target that is a class; raises `UserError` where there is none."""
+        for target in self.targets:
+            if target.kind == "class":
+                return target
+        raise UserError(f"{self.name} has no class to predict.")
+
     def keep(
         self, mask: np.ndarray, reason: str, kind: RejectedKind = "excluded"
     ) -> "ExampleTable":

@@ -4,7 +4,7 @@
 fitted while it is. Together they answer the questions named in `CHECKS`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -68,6 +68,21 @@ def check_split(frame: pd.DataFrame, split: Split, copies: pd.DataFrame | None =
     _check_order(placed, checks, not_checked)
     passed = all(check["passed"] for check in checks.values())
     return {"passed": passed, "checks": checks, "not_checked": not_checked}
+
+
+def join_findings(findings: Sequence[dict]) -> dict:
+    """Return the findings of several folds as one: a check passes where it passes in every fold."""
+    checks = {}
+    for name in findings[0]["checks"]:
+        found = [one["checks"][name] for one in findings]
+        checks[name] = {
+            "passed": all(one["passed"] for one in found),
+            "count": sum(one["count"] for one in found),
+            "examples": [text for one in found for text in one["examples"]][:EXAMPLES],
+            "pairs": [pair for one in found for pair in one["pairs"]][:PAIRS],
+        }
+    passed = all(one["passed"] for one in findings)
+    return {"passed": passed, "checks": checks, "not_checked": findings[0]["not_checked"]}
 
 
 def refuse_leak(findings: dict, protocol: str) -> None:

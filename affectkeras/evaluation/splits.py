@@ -111,7 +111,7 @@ def split_table(
         )
     if not len(frame):
         raise UserError("there is no row to split: no example of the data set could be used.")
-    ties = _ties(frame, groups_known, copies or [])
+    ties = ties_of(frame, groups_known, copies or [])
     draft = SplitDraft(frame, target_column, ties, groups_known, seed)
     paper = {"halved-validation": _halve_validation, "all-rows": _divide_all}[published]
     makers = {"grouped": _grouped, "official": _official, "paper": paper}
@@ -155,7 +155,7 @@ def subsample(rows: np.ndarray, labels: np.ndarray, count: int, seed: int) -> np
     return np.sort(np.concatenate(chosen))
 
 
-def _ties(frame: pd.DataFrame, groups_known: bool, copies: list[np.ndarray]) -> dict:
+def ties_of(frame: pd.DataFrame, groups_known: bool, copies: list[np.ndarray]) -> dict:
     """Return what ties rows together: `{name: code of each row, -1 where nothing is told}`."""
     if groups_known:
         blank = np.flatnonzero(frame["group"].isna() | (frame["group"] == ""))

@@ -100,6 +100,21 @@ def build_stress_net(
     return keras.Model(images, logits, name="stress_net")
 
 
+def both_logits(model: keras.Model) -> keras.Model:
+    """Return a model of two classes with a logit for each: 0, and that of the one unit.
+
+    Their softmax is the unit's sigmoid, and their cross-entropy the binary one: the same network,
+    in the form that everything for several classes takes.
+
+    Args:
+        model: with one logit, `(batch, 1)`.
+    """
+    if model.output_shape[-1] != 1:
+        raise ValueError(f"`model` must have one logit. Received: shape {model.output_shape}")
+    logits = keras.ops.pad(model.output, [[0, 0], [1, 0]])
+    return keras.Model(model.input, logits, name=model.name)
+
+
 def masks_of(model: keras.Model, images: np.ndarray, batch_size: int = 32) -> dict[str, np.ndarray]:
     """Return the masks that images get, by layer: what its maps are multiplied with.
 

@@ -144,7 +144,7 @@ def draw_confusion(run: RunData) -> Figure | None:
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, arm in zip(panels, arms, strict=False):
         found = test[test["arm"] == arm]
-        counts = pd.crosstab(found["expression"], found["predicted"])
+        counts = pd.crosstab(found[run.target], found["predicted"])
         counts = counts.reindex(index=names, columns=names, fill_value=0).to_numpy()
         _draw_matrix(axes, counts, names)
         seeds = found["seed"].nunique()

@@ -38,16 +38,16 @@ def draw_reliability(run: RunData) -> Figure | None:
         upper, lower = panels[2 * row, column], panels[2 * row + 1, column]
         if place < len(arms):
             rows = test[test["arm"] == arms[place]]
-            _draw_arm(upper, lower, rows, names, arms[place], arm_color(arms[place], arms))
+            _draw_arm(upper, lower, rows, run, arms[place], arm_color(arms[place], arms))
         else:
             upper.set_visible(False)
             lower.set_visible(False)
     return figure
 
 
-def _draw_arm(upper, lower, rows: pd.DataFrame, names: list[str], arm: str, color: str) -> None:
-    bins = _bins(rows, names)
-    error = np.mean([_bins(one, names).error for _, one in rows.groupby("seed")])
+def _draw_arm(upper, lower, rows: pd.DataFrame, run: RunData, arm: str, color: str) -> None:
+    bins = _bins(rows, run)
+    error = np.mean([_bins(one, run).error for _, one in rows.groupby("seed")])
     upper.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1)
     held = bins.counts > 0
     confidence, right = bins.confidence[held], bins.accuracy[held]
@@ -75,6 +75,7 @@ def _draw_arm(upper, lower, rows: pd.DataFrame, names: list[str], arm: str, colo
     lower.set_xlabel("confidence")
 
 
-def _bins(rows: pd.DataFrame, names: list[str]):
-    true = pd.Index(names).get_indexer(rows["expression"])
+def _bins(rows: pd.DataFrame, run: RunData):
+    names = run.class_names
+    true = pd.Index(names).get_indexer(rows[run.target])
     return calibration_bins(true, rows[[f"p_{name}" for name in names]].to_numpy(dtype=float))

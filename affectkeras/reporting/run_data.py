@@ -14,7 +14,7 @@ from affectkeras.files import read_csv
 MANY = 6
 _NEEDED = {
     "history": ("arm", "seed", "epoch", "step", "loss", "accuracy", "val_loss", "val_accuracy"),
-    "predictions": ("arm", "seed", "split", "example_id", "expression", "predicted"),
+    "predictions": ("arm", "seed", "split", "example_id", "predicted"),
     "removals": ("arm", "seed", "epoch", "example_id", "expression", "loss"),
     "scores": ("arm", "seed", "epoch", "example_id", "loss", "removed"),
     "rejected": ("path", "kind", "reason"),
@@ -50,6 +50,11 @@ class RunData:
     thumbnails: dict[str, np.ndarray]
 
     @property
+    def target(self) -> str:
+        """The column of `predictions` that holds the true class."""
+        return (self.result.get("dataset") or {}).get("target", "expression")
+
+    @property
     def arms(self) -> list[str]:
         """The arms in the order in which the result names them, then those of the CSV files."""
         found = list(self.result.get("arms") or {})
@@ -82,7 +87,7 @@ class RunData:
         if self.predictions is None:
             return []
         return [column[2:] for column in self.predictions.columns if column.startswith("p_")] or (
-            sorted({*self.predictions["expression"], *self.predictions["predicted"]})
+            sorted({*self.predictions[self.target], *self.predictions["predicted"]})
         )
 
     def removal_epochs(self, arm: str) -> list[int]:

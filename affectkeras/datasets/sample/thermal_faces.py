@@ -11,9 +11,8 @@ import math
 import cv2
 import numpy as np
 
-from affectkeras.datasets.sample.thermal_truth import FaceEllipse
+from affectkeras.datasets.sample.thermal_truth import HEIGHT, WIDTH, FaceEllipse
 
-WIDTH, HEIGHT = 160, 120
 RATE = 10  # frames per second
 NOISE = 0.8  # standard deviation of a pixel, grey levels
 _RISE_S, _FALL_S = 0.9, 0.5  # time constants: the body lags behind what is seen

@@ -18,14 +18,12 @@ from tqdm import tqdm
 from affectkeras.cache import cache_dir
 from affectkeras.datasets.sample.marks import TRUTH_FILE, VIDEO_TRUTH_COLUMNS
 from affectkeras.datasets.sample.thermal_faces import (
-    HEIGHT,
     RATE,
-    WIDTH,
     draw_person,
     render_frames,
     stress_levels,
 )
-from affectkeras.datasets.sample.thermal_truth import truth_path, write_faces
+from affectkeras.datasets.sample.thermal_truth import HEIGHT, WIDTH, truth_path, write_faces
 from affectkeras.media.clip_times import clip_times
 
 VERSION = 1  # raise it when the drawn videos change: cached copies of older ones are left alone

@@ -7,10 +7,13 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pandas as pd
 
 FACE_COLUMNS = ("time_s", "center_x", "center_y", "radius_x", "radius_y", "angle_degrees", "stress")
 FACES_FOLDER = "truth"
+WIDTH, HEIGHT = 160, 120  # of the sample videos, pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +86,25 @@ def face_at(folder: Path, video: str, time_s: float) -> FaceEllipse:
     times, faces = _read_faces(truth_path(folder, video))
     place = int(np.searchsorted(times, time_s + 1e-3, side="right")) - 1
     return faces[max(place, 0)]
+
+
+def face_shares(folder: Path, frames: pd.DataFrame, shape: tuple[int, int]) -> np.ndarray:
+    """Return how much of each part of a picture is face, from 0 to 1: `(frames, height, width)`.
+
+    Args:
+        folder: the sample's.
+        frames: rows of the reader's table, with `video`, `time_s` and `width` (of the centred
+            square that was cut out, pixels).
+        shape: height and width that the square is divided into.
+
+    Raises:
+        FileNotFoundError: when the folder is not the sample's.
+    """
+    found = []
+    for video, time_s, side in frames[["video", "time_s", "width"]].itertuples(index=False):
+        mask = face_at(folder, video, time_s).mask(WIDTH, HEIGHT, crop=side).astype(np.float32)
+        found.append(cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_AREA))
+    return np.stack(found)
 
 
 @functools.lru_cache(maxsize=64)
