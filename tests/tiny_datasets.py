@@ -1,6 +1,7 @@
 """Every data set written small, in its owner's layout, for tests that damage one file of it."""
 
 import io
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,26 @@ def write_sfew_flat(folder: Path) -> Path:
     return write_file(folder / "sfew_2.0_labels.csv", "\n".join(rows) + "\n")
 
 
+def write_cifar10(folder: Path) -> Path:
+    """Return the first batch, which holds one picture, as every other one does."""
+    planes = np.random.default_rng(2).integers(0, 256, (COUNT, 3 * 32 * 32), dtype=np.uint8)
+    names = [f"data_batch_{number}" for number in range(1, COUNT)]
+    paths = [folder / "cifar-10-batches-py" / name for name in (*names, "test_batch")]
+    for label, path in enumerate(paths):
+        batch = {b"data": planes[label : label + 1], b"labels": [label]}
+        write_file(path, pickle.dumps(batch, protocol=2))
+    return paths[0]
+
+
+def write_cifar10_binary(folder: Path) -> Path:
+    planes = np.random.default_rng(2).integers(0, 256, (COUNT, 3 * 32 * 32), dtype=np.uint8)
+    names = [f"data_batch_{number}.bin" for number in range(1, COUNT)]
+    paths = [folder / "cifar-10-batches-bin" / name for name in (*names, "test_batch.bin")]
+    for label, path in enumerate(paths):
+        write_file(path, bytes([label]) + planes[label].tobytes())
+    return paths[0]
+
+
 # Name → (reader's name, function that writes into a folder and returns the first example's file).
 WRITERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "sfew": ("sfew", write_sfew),
@@ -146,4 +167,9 @@ WRITERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "affectnet": ("affectnet", write_affectnet),
     "affectnet newer": ("affectnet", write_affectnet_sets),
     "image_folder": ("image_folder", write_image_folder),
+}
+# The same of data sets whose examples are no files of their own.
+BATCH_WRITERS: dict[str, tuple[str, Callable[[Path], Path]]] = {
+    "cifar10": ("cifar10", write_cifar10),
+    "cifar10 binary": ("cifar10", write_cifar10_binary),
 }

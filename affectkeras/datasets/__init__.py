@@ -9,7 +9,10 @@ from types import ModuleType
 
 from affectkeras.errors import UserError
 
-NAMES = ("sfew", "ferplus", "fer2013", "rafdb", "affectnet", "anu_stress", "image_folder")
+NAMES = (
+    *("sfew", "ferplus", "fer2013", "rafdb", "affectnet", "anu_stress"),
+    *("cifar10", "image_folder"),
+)
 
 
 def reader(name: str) -> ModuleType:
