@@ -203,7 +203,7 @@ def keep_inflation(run: Path, arms: dict, arm: str, target) -> None:
     published = runs.read_csv(run / "published" / "predictions.csv")
     frame = inflation_frame(published, arms, arm, target.name, target.class_names)
     runs.write_csv(run / "inflation.csv", frame)
-    runs.write_csv(run / "published-predictions.csv", published)
+    runs.write_csv(run / "published_predictions.csv", published)
     shutil.rmtree(run / "published")
 
 
@@ -218,7 +218,7 @@ def keep_activations(run: Path, activations: Sequence[str]) -> None:
         for name in activations
     }
     runs.write_csv(run / "activations.csv", activation_frame(found))
-    runs.write_csv(run / "activation-history.csv", history)
+    runs.write_csv(run / "activation_history.csv", history)
     shutil.rmtree(run / "activations")
 
 

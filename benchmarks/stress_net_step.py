@@ -33,10 +33,13 @@ def make_ours(images, labels, fused: bool, steps: int):
     import tensorflow as tf
 
     from affectkeras.models.stress_net import build_stress_net
+    from affectkeras.pipelines.pixel_store import pipeline_options
 
     model = build_stress_net(2, images.shape[1:3], images.shape[3], fused=fused)
     model.compile(keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True))
     batches = tf.data.Dataset.from_tensors((images, labels)).repeat()
+    # As our pipelines have it: else the tuner of tf.data keeps each `fit` waiting for a second.
+    batches = batches.with_options(pipeline_options())
 
     def run():
         model.fit(batches, steps_per_epoch=steps, verbose=0)

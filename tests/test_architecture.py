@@ -21,6 +21,7 @@ WITH_TENSORFLOW = (
     "affectkeras.export",
     "affectkeras.predict",
     "affectkeras.quiet",
+    "affectkeras.tensorflow_kernels",
     "affectkeras.demo",
     "affectkeras.datasets.tfds_builders",
 )
@@ -49,7 +50,8 @@ ROOMS_BELOW = {
     "affectkeras.datasets": ("affectkeras.media",),
     "affectkeras.media": (),
     "affectkeras.evaluation": (),
-    "affectkeras.layers": (),
+    # Only inside functions, under the TensorFlow backend.
+    "affectkeras.layers": ("affectkeras.tensorflow_kernels",),
 }
 GROUND_FLOOR = ("affectkeras.errors", "affectkeras.cache", "affectkeras.files")
 
@@ -148,6 +150,9 @@ def _broken_backend_rules(module, room, name, at_module_level):
             yield "--help must not wait for TensorFlow"
     elif tensorflow and not is_in(module, WITH_TENSORFLOW):
         yield "TensorFlow has its own rooms"
+    kernels = is_in(name, ("affectkeras.tensorflow_kernels",))
+    if room in BACKEND_NEUTRAL and at_module_level and kernels:
+        yield "other backends must not need TensorFlow"
     if stays_light(module) and (tensorflow or keras or is_in(name, OTHER_BACKENDS)):
         yield "this module works without Keras and TensorFlow"
     if room == "evaluation" and not _is_standard(name) and not is_in(name, EVALUATION_LIBRARIES):

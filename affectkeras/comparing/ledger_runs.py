@@ -15,7 +15,7 @@ from affectkeras.errors import UserError
 from affectkeras.wording import absent
 
 # Data sets that their owners give out on a signed agreement only.
-LICENCE_GATED = frozenset({"affectnet", "anustressdb", "kemocon", "rafdb", "sfew"})
+LICENCE_GATED = frozenset({"affectnet", "anu_stress", "kemocon", "rafdb", "sfew"})
 # Where several honest protocols were run, the strictest stands in the ledger.
 OWNERS_SPLIT = "official"
 

@@ -26,7 +26,8 @@ class DynamicDropout(keras.layers.Layer):
     Differs from the paper: `kind` puts something else in the mask's place, for comparison.
 
     Both convolutions read the same input. With `fused` they are computed as one with twice as many
-    maps. The weights are the same in both forms, so that either may load what the other saved.
+    maps: not faster on two AVX2 cores (`benchmarks.stress_net_step`), so not the default. The
+    weights are the same in both forms, so that either may load what the other saved.
 
     While a model trains, `"{name}_sparsity"` stands among its figures: the share of zeros of the
     mask, over all examples and positions. It is not counted outside training, so that what is used
@@ -67,7 +68,7 @@ class DynamicDropout(keras.layers.Layer):
         kind: str = "dynamic",
         rate: float = 0.5,
         activation="gelu",
-        fused: bool = True,
+        fused: bool = False,
         kernel_initializer="he_normal",
         mask_initializer="he_normal",
         mask_bias_initializer="zeros",
@@ -144,6 +145,8 @@ class DynamicDropout(keras.layers.Layer):
             maps = self.normalization(self._convolve(inputs, self.kernel), training=training)
             if self.dropout is not None:
                 maps = self.dropout(maps, training=training)
+        if self.activation is exact_gelu:
+            return exact_gelu(maps, training=bool(training))
         return self.activation(maps)
 
     def mask(self, inputs):

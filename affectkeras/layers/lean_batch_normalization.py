@@ -31,7 +31,7 @@ class LeanBatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         maps = ops.cast(inputs, keras.backend.result_type(inputs.dtype, "float32"))
         axes = list(range(len(maps.shape) - 1))
-        mean, variance = ops.moments(ops.stop_gradient(maps), axes)
+        mean, variance = _kernels().first_moments(ops.stop_gradient(maps))
         for moving, found in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + found * (1.0 - self.momentum))
         # Tensors: TensorFlow wants no variables where a gradient is written by hand.
@@ -52,6 +52,8 @@ def _normalize(maps, gamma, beta, mean, inverse, axes):
     that of the maps gamma · inverse · (g − Σg / n − x̂ · (Σ g · x̂) / n).
     """
 
+    kernels = _kernels()
+
     @ops.custom_gradient
     def normalize(maps, gamma, beta):
         scale = gamma * inverse
@@ -63,8 +65,16 @@ def _normalize(maps, gamma, beta, mean, inverse, axes):
             of_gamma = (ops.sum(above * maps, axis=axes) - mean * of_beta) * inverse
             slope = -scale * inverse * of_gamma / count
             offset = -scale * of_beta / count - mean * slope
-            return above * scale + (maps * slope + offset), of_gamma, of_beta
+            of_maps = kernels.add_scaled(above, scale, maps, slope, offset)
+            return of_maps, of_gamma, of_beta
 
-        return maps * scale + (beta - mean * scale), gradient
+        return kernels.scale_and_shift(maps, scale, beta - mean * scale), gradient
 
     return normalize(maps, gamma, beta)
+
+
+def _kernels():
+    # Here, so that other backends do not need TensorFlow.
+    from affectkeras import tensorflow_kernels
+
+    return tensorflow_kernels

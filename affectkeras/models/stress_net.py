@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from affectkeras.layers.dynamic_dropout import KINDS, MOMENTUM, DynamicDropout
-from affectkeras.layers.exact_gelu import exact_gelu
+from affectkeras.layers.exact_gelu import ExactGelu
 from affectkeras.layers.lean_batch_normalization import LeanBatchNormalization
 
 ACTIVATIONS = ("gelu", "relu", "prelu")
@@ -24,7 +24,7 @@ def build_stress_net(
     deep_widths: Sequence[int] = (64, 64),
     mask_rate: float = 0.5,
     last_rate: float = 0.5,
-    fused: bool = True,
+    fused: bool = False,
 ) -> keras.Model:
     """Return images → rescaling → three shallow modules → two deep ones, each masked → logits.
 
@@ -164,8 +164,9 @@ def _convolve(x, width: int, stride: int, activation: str, name: str):
 
 def _activate(x, activation: str, name: str):
     if activation != "prelu":
-        function = exact_gelu if activation == "gelu" else activation
-        return keras.layers.Activation(function, name=name)(x)
+        if activation == "gelu":
+            return ExactGelu(name=name)(x)
+        return keras.layers.Activation(activation, name=name)(x)
     slope = keras.initializers.Constant(0.25)
     return keras.layers.PReLU(alpha_initializer=slope, shared_axes=(1, 2, 3), name=name)(x)
 

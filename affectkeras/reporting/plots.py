@@ -25,6 +25,13 @@ from affectkeras.reporting.removal_plots import (
     draw_removed_faces,
 )
 from affectkeras.reporting.run_data import RunData, read_run
+from affectkeras.reporting.stress_plots import (
+    draw_activations,
+    draw_arms_together,
+    draw_inflation,
+    draw_mask_weight,
+    draw_masks,
+)
 
 
 def plot_run(run_dir: Path) -> dict[str, Path]:
@@ -213,6 +220,11 @@ PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "accuracy": draw_accuracy,
     "leaking-pairs": draw_leaking_pairs,
     "learning-curves": draw_learning_curves,
+    "arms-together": draw_arms_together,
+    "inflation": draw_inflation,
+    "masks": draw_masks,
+    "mask-weight": draw_mask_weight,
+    "activations": draw_activations,
     "class-f1": draw_class_f1,
     "confusion": draw_confusion,
     "reliability": draw_reliability,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from affectkeras.files import atomic_file
 from affectkeras.reporting import report_tables as tables
+from affectkeras.reporting import stress_tables
 from affectkeras.reporting.html_page import page, preformatted, section
 from affectkeras.reporting.plots import plot_run
 from affectkeras.reporting.report_metrics import further_metrics
@@ -22,6 +23,14 @@ CAPTIONS = {
     "other, at most a dozen of each kind.",
     "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
     "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
+    "arms-together": "All arms over the epochs, mean over seeds and folds (thick) and each (thin).",
+    "inflation": "The same network, the same frames, the same settings: only the split differs. "
+    "The lower figure is what a new person may expect.",
+    "masks": "What each layer of learned dropout multiplies its maps with, for one test picture "
+    "(the paper's Figure 8): black is dropped, each mask scaled to its own brightest.",
+    "mask-weight": "Test pictures by how much of their masks lies on the face, and by how much of "
+    "their masks is zero. A mask that does not look for the face lies on the dashed line.",
+    "activations": "One network, one fold, three activations: mean over seeds (thick) and each.",
     "class-f1": "F1 of every class, of at most six arms: the best on validation rows. The grey bar "
     "is a model that always names the commonest "
     "training class.",
@@ -89,7 +98,15 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             tables.leakage(result),
             _figure("leaking-pairs", plots),
         ),
-        section("Training", _figure("learning-curves", plots)),
+        section("What the leak adds", _figure("inflation", plots), stress_tables.inflation(run)),
+        section("Training", _figure("learning-curves", plots), _figure("arms-together", plots)),
+        section(
+            "Masks",
+            stress_tables.masks(run),
+            _figure("mask-weight", plots),
+            _figure("masks", plots),
+        ),
+        section("Activations", stress_tables.activations(run), _figure("activations", plots)),
         section(
             "Classes",
             _figure("class-f1", plots),

@@ -21,6 +21,10 @@ _NEEDED = {
     "sweep": ("arm", "seed", "threshold", "maps_removed", "parameters", "accuracy", "pareto"),
     "table_1": ("feature_maps", "epochs", "learning_rate", "threshold", "feature_maps_pruned"),
     "modules": ("arm", "seed", "dropped", "without", "parameters", "macs", "accuracy"),
+    "masks": ("arm", "seed", "layer", "sparsity", "weight_on_face", "face"),
+    "inflation": ("arm", "protocol", "accuracy", "low", "high", "n", "groups", "leaks"),
+    "activations": ("activation", "seed", "loss_to_reach", "epochs", "seconds"),
+    "activation_history": ("arm", "seed", "epoch", "loss", "seconds"),
 }
 
 
@@ -31,8 +35,8 @@ class RunData:
     Args:
         folder: the run folder.
         result, config: `result.json` and `config.json`; empty dicts where absent.
-        history, predictions, removals, scores, rejected, sweep, table_1, modules: the CSV files;
-            `None` where absent, empty or without the columns that are needed.
+        history … activation_history: the CSV files of these names; `None` where absent, empty or
+            without the columns that are needed.
         thumbnails: example_id → uint8 `(96, 96, 3)` of removed faces and of pairs that leak.
     """
 
@@ -47,6 +51,10 @@ class RunData:
     sweep: pd.DataFrame | None
     table_1: pd.DataFrame | None
     modules: pd.DataFrame | None
+    masks: pd.DataFrame | None
+    inflation: pd.DataFrame | None
+    activations: pd.DataFrame | None
+    activation_history: pd.DataFrame | None
     thumbnails: dict[str, np.ndarray]
 
     @property
