@@ -34,6 +34,7 @@ def write_synthetic_run(folder: Path, *, arms=("none", "bdr"), seeds=(0, 1, 2), 
         write_csv(folder / "removals.csv", pd.DataFrame(removals))
     _write_thumbnails(random, folder / "thumbnails.npz", removals)
     _write_pruning(random, folder, arms[0], seeds)
+    _write_stress(random, folder, arms[0])
     rejected = [("Train/Sad/broken.png", "damaged", "the file is empty"),
                 ("Test/<b>one</b>.png", "unlabelled", "its owner gives no label")]  # fmt: skip
     write_csv(folder / "rejected.csv", pd.DataFrame(rejected, columns=["path", "kind", "reason"]))
@@ -107,6 +108,43 @@ def _write_pruning(random, folder, arm, seeds):
     names = np.array(["module1_activation", "module2_normalization"])
     face = random.integers(0, 256, (16, 16, 3)).astype(np.uint8)
     np.savez_compressed(folder / "feature_maps.npz", face=face, layers=names, **maps)
+
+
+def _write_stress(random, folder, arm):
+    """Write masks of two layers, the second all zeros, a leak of ten points, two activations."""
+    masks = [
+        {"example_id": f"row {row}", "layer": layer, "sparsity": zeros, "weight_on_face": weight,
+         "face": 0.25, "arm": arm, "seed": 0, "fold": 0}
+        for row in range(5)
+        for layer, zeros, weight in (("first", 0.5, 0.5), ("second", 0.75, 0.25))
+    ]  # fmt: skip
+    write_csv(folder / "masks.csv", pd.DataFrame(masks))
+    np.savez_compressed(
+        folder / "masks.npz",
+        image=random.integers(0, 256, (16, 16, 3)).astype(np.uint8),
+        layers=np.array(["first", "second"]),
+        mask00=random.random((4, 4, 4)),
+        mask01=np.zeros((2, 2, 4)),
+    )
+    leak = [
+        {"arm": arm, "protocol": "subject", "accuracy": 0.6, "low": 0.5, "high": 0.7, "n": 100,
+         "groups": 9, "leaks": False},
+        {"arm": arm, "protocol": "paper", "accuracy": 0.7, "low": 0.6, "high": 0.8, "n": 20,
+         "groups": 9, "leaks": True},
+    ]  # fmt: skip
+    write_csv(folder / "inflation.csv", pd.DataFrame(leak))
+    timed = [
+        {"activation": name, "seed": 0, "loss_to_reach": 0.5, "epochs": epochs,
+         "seconds": 2.0 * epochs, "seconds_per_epoch": 2.0}
+        for name, epochs in (("gelu", 2), ("relu", 4))
+    ]  # fmt: skip
+    write_csv(folder / "activations.csv", pd.DataFrame(timed))
+    history = [
+        {"arm": name, "seed": 0, "fold": 0, "epoch": epoch, "loss": 1 / epoch, "seconds": 2.0}
+        for name in ("gelu", "relu")
+        for epoch in (1, 2, 3, 4)
+    ]
+    write_csv(folder / "activation_history.csv", pd.DataFrame(history))
 
 
 def _write_thumbnails(random, path, removals):

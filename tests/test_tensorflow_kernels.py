@@ -7,13 +7,14 @@ from affectkeras import tensorflow_kernels as kernels
 RANDOM = np.random.default_rng(3)
 
 
-@pytest.mark.parametrize("far", [0.0, 1000.0])
-def test_moments_are_those_of_numpy_also_far_from_zero(far):
+# Far from zero the mean itself is known to seven digits only.
+@pytest.mark.parametrize(("far", "tolerance"), [(0.0, 1e-5), (1000.0, 2e-3)])
+def test_moments_are_those_of_numpy_also_far_from_zero(far, tolerance):
     maps = RANDOM.normal(far, 0.5, (7, 6, 5, 3)).astype(np.float32)
     mean, variance = kernels.first_moments(tf.constant(maps))
     exact = maps.astype(np.float64)
     np.testing.assert_allclose(mean, exact.mean(axis=(0, 1, 2)), rtol=1e-6)
-    np.testing.assert_allclose(variance, exact.var(axis=(0, 1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(variance, exact.var(axis=(0, 1, 2)), rtol=tolerance)
 
 
 def test_the_variance_of_equal_numbers_is_zero():

@@ -7,7 +7,7 @@ from PIL import Image
 
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv, write_csv
-from affectkeras.reporting import plots, pruning_plots, removal_plots
+from affectkeras.reporting import plots, pruning_plots, removal_plots, stress_plots
 from affectkeras.reporting.plot_style import arm_color
 from affectkeras.reporting.run_data import read_run
 from tests.synthetic_run import REMOVAL_EPOCH, change_result, read_result, write_synthetic_run
@@ -40,7 +40,7 @@ def test_a_complete_run_gets_every_plot_as_a_png(run):
 
 def test_a_run_without_removal_gets_no_removal_plots(tmp_path):
     run = write_synthetic_run(tmp_path / "run", arms=("none",), seeds=(0,))
-    assert names_of_plots(run) == set(plots.PLOTS) - REMOVAL_PLOTS
+    assert names_of_plots(run) == set(plots.PLOTS) - REMOVAL_PLOTS - {"arms-together"}
 
 
 def test_an_empty_folder_gets_no_plots_and_no_error(tmp_path):
@@ -54,7 +54,12 @@ REMOVAL_PLOTS = {"loss-variance", "loss-histogram", "removed-faces"}
 @pytest.mark.parametrize(
     ("name", "lost"),
     [
-        ("history.csv", {"learning-curves"}),
+        ("history.csv", {"learning-curves", "arms-together"}),
+        ("masks.csv", {"mask-weight"}),
+        ("masks.npz", {"masks"}),
+        ("inflation.csv", {"inflation"}),
+        ("activations.csv", {"activations"}),
+        ("activation_history.csv", {"activations"}),
         ("predictions.csv", {"confusion", "reliability"}),
         ("scores.csv", {"loss-variance", "loss-histogram"}),
         ("removals.csv", {"removed-faces"}),
@@ -91,6 +96,24 @@ def test_the_sweep_shows_means_over_seeds_and_the_whole_network(run):
     assert list(maps.lines[0].get_ydata()) == [20, 40]
     best = next(line for line in sizes.lines if line.get_fillstyle() == "none")
     assert list(best.get_xdata()) == [0.9, 1.0]  # thousands of parameters; 20° is beaten
+
+
+def test_the_masks_of_a_picture_are_shown_each_to_its_own_brightest(run):
+    picture, first, second = stress_plots.draw_masks(read_run(run)).axes
+    assert picture.images[0].get_array().shape == (16, 16, 3)
+    tiles = first.images[0].get_array()
+    assert tiles.shape == (2 * 5 + 1, 2 * 5 + 1)  # 2 × 2 masks of 4 × 4 and the lines between
+    assert np.nanmax(tiles[1:5, 1:5]) == 1
+    assert "4 masks of 4×4" in first.get_title()
+    assert "100% zeros" in second.get_title()
+
+
+def test_mask_weight_is_set_against_the_share_of_the_face(run):
+    weight, zeros = stress_plots.draw_mask_weight(read_run(run)).axes
+    assert weight.lines[0].get_xdata()[0] == pytest.approx(0.25)
+    unknown = read_csv(run / "masks.csv").assign(weight_on_face=np.nan, face=np.nan)
+    write_csv(run / "masks.csv", unknown)
+    assert len(stress_plots.draw_mask_weight(read_run(run)).axes) == 1
 
 
 def test_of_many_arms_the_best_six_on_validation_rows_are_drawn(tmp_path):
