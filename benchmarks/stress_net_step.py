@@ -3,7 +3,7 @@
     python -m benchmarks.stress_net_step [--quick]        (needs the extra `bench`)
 
 Batches of 16 images of 240 × 240 × 3, Adam, binary cross-entropy; the images lie in memory. Ours is
-`model.fit`, measured as shipped and with the layers' two convolutions apart (`fused=False`). The
+`model.fit`, with the layers' two convolutions apart, as shipped, and as one (`fused=True`). The
 peer computes them one after the other, as the paper's equation stands, in whichever of PyTorch's
 two memory formats is faster. All take turns.
 
@@ -13,7 +13,12 @@ The promises, as the peer's time over ours: 1.0 with two branches, 1.1 as shippe
 import dataclasses
 import os
 
-BARS = {"two branches": 1.0, "as shipped": 1.1}
+# Case → contestant and bar: what is shipped are two branches.
+BARS = {
+    "two branches": ("two branches", 1.0),
+    "as shipped": ("two branches", 1.1),
+    "one fused convolution": ("fused", None),
+}
 FORMATS = ("contiguous_format", "channels_last")
 
 
@@ -88,8 +93,8 @@ def measure(config: Config) -> dict:
     images = np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
     labels = (np.arange(config.batch_size, dtype=np.float32) % 2)[:, None]
     contestants = {
-        "as shipped": make_ours(images, labels, True, config.steps),
         "two branches": make_ours(images, labels, False, config.steps),
+        "fused": make_ours(images, labels, True, config.steps),
         **{name: make_peer(images, labels, name, config.steps) for name in FORMATS},
     }
     found = measure_alternately(contestants, config.repetitions)
@@ -107,13 +112,13 @@ def cases_of(medians: dict[str, float]) -> list[dict]:
     return [
         {
             "case": f"{name}: ms a step, batch 16, and PyTorch's ({fastest})",
-            "ours": medians[name],
+            "ours": medians[ours],
             "peer": medians[fastest],
-            "ratio": medians[fastest] / medians[name],
+            "ratio": medians[fastest] / medians[ours],
             "bar": bar,
-            "passed": medians[fastest] / medians[name] >= bar,
+            "passed": None if bar is None else medians[fastest] / medians[ours] >= bar,
         }
-        for name, bar in BARS.items()
+        for name, (ours, bar) in BARS.items()
     ]
 
 

@@ -20,7 +20,7 @@ published training frames validates. Widths, strides and dropout rates are not p
 import dataclasses
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
@@ -52,35 +52,30 @@ CLAIMS = (
 )
 
 
+Dataset = Literal[
+    "anu_stress", "sfew", "ferplus", "fer2013", "rafdb", "affectnet", "image_folder", "cifar10"
+]
+Protocol = Literal["subject", "official", "grouped", "paper"]
+Dropout = Literal["dynamic", "none", "standard", "spatial"]
+Activation = Literal["gelu", "relu", "prelu"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Train StressNet with several kinds of dropout, on thermal videos or on any images."""
 
     data_dir: Path | None = None  # the data set as its owner ships it; absent: sample videos
-    dataset: Literal[
-        "anu_stress", "sfew", "ferplus", "fer2013", "rafdb", "affectnet", "image_folder", "cifar10"
-    ] = "anu_stress"
+    dataset: Dataset = "anu_stress"  # thermal videos, or any images
     labels: Literal[6, 20] = 6  # first clips of each video (paper: 6, small, and 20, whole)
     frames: int = 30  # of each clip, evenly spaced (paper: 30)
     leave_out: tuple[str, ...] = ()  # classes whose rows are not used, such as contempt
     group_pattern: str | None = None  # image_folder: regular expression, its group = who or which
     max_rejected: float = 0.05  # share of damaged files above which the run refuses to start
-    protocol: Literal["subject", "official", "grouped", "paper"] | None = (
-        None  # absent: videos subject, images official where there are parts, else grouped
-    )
+    protocol: Protocol | None = None  # absent: subject for videos, official for images; paper leaks
     folds: int = 5  # protocol subject: of the cross-validation
     train_rows: int | None = None  # images: train on so many rows, drawn by class; absent: all
-    dropout: tuple[Literal["dynamic", "none", "standard", "spatial"], ...] = (
-        "dynamic",
-        "none",
-        "standard",
-        "spatial",
-    )  # arms (paper: these, Table 2 and Figure 7)
-    activations: tuple[Literal["gelu", "relu", "prelu"], ...] = (
-        "gelu",
-        "relu",
-        "prelu",
-    )  # the first trains the arms, all are timed in the first fold (paper: section 2.2)
+    dropout: tuple[Dropout, ...] = get_args(Dropout)  # arms (paper: all four; Table 2, Figure 7)
+    activations: tuple[Activation, ...] = get_args(Activation)  # the first trains; all are timed
     shallow_widths: tuple[int, ...] = (16, 32, 32)  # maps of the shallow modules (paper: open)
     shallow_strides: tuple[int, ...] = (2, 2, 1)  # of each of them (paper: open)
     deep_widths: tuple[int, ...] = (64, 64)  # maps of the deep modules (paper: open, at least 64)
@@ -101,6 +96,7 @@ class Config:
     quick: bool = False  # few frames, folds and epochs: about a minute on 2 cores
 
 
+# Without data: what two cores train in ten minutes.
 SAMPLE = {
     "labels": 20,
     "frames": 5,
@@ -141,6 +137,8 @@ def settle(config: Config) -> Config:
     if protocol not in protocols:
         kind = "videos" if videos else "images"
         raise UserError(f"--protocol {protocol} is not for {kind}: {' or '.join(protocols)}.")
+    if videos and (config.leave_out or config.train_rows is not None):
+        raise UserError("--leave-out and --train-rows are for images, not for videos.")
     published = {"image_size": 240, **PUBLISHED[config.labels]} if videos else IMAGES
     layers = [QUICK] * config.quick + [SAMPLE] * (config.data_dir is None) + [published]
     changes = {"protocol": protocol}
@@ -168,6 +166,8 @@ def banners(config: Config) -> list[str]:
             config.data_dir is None
         ),
         "Quick run: few frames, few epochs.": config.quick,
+        f"Sizes for two cores: {config.frames} frames of each clip, {config.image_size} pixels, "
+        f"{config.epochs} epochs.": config.data_dir is None and not config.quick,
         "Protocol paper: frames of one clip stand on both sides of the split. It leaks, as "
         "published; do not quote it as generalisation.": config.protocol == "paper",
     }

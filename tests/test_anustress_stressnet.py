@@ -17,7 +17,8 @@ RECIPE = "recipes.anustress_stressnet"
 @pytest.fixture(scope="module")
 def subjects(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "subjects"
-    run(RECIPE, *TINY, "--activations", "gelu", "relu", "--run-dir", folder)
+    settings = ("--activations", "gelu", "relu", "--export", "litert", "onnx")
+    run(RECIPE, *TINY, *settings, "--run-dir", folder)
     return folder
 
 
@@ -36,6 +37,14 @@ def test_every_subject_is_tested_once_by_every_arm(subjects):
     assert dataset["examples"] == {"test": test["example_id"].nunique()}
     assert dataset["groups"] == {"test": 14}
     assert dataset["examples"]["test"] + dataset["rejected"] == 14 * 20
+
+
+def test_every_format_is_proved_equal_to_the_network(subjects):
+    exports = result_of(subjects)["exports"]
+    assert set(exports) == {"stress_net-20-dynamic", "stress_net-20-none"}
+    for formats in exports.values():
+        assert set(formats) == {"saved_model", "litert", "onnx"}
+        assert all(one["max_difference"] <= 1e-4 for one in formats.values())
 
 
 def test_the_published_split_stands_beside_and_never_among_the_arms(subjects):
@@ -132,6 +141,7 @@ def test_the_settings_of_the_paper_are_table_1(tmp_path):
     [
         ({"dataset": "ferplus"}, "--dataset ferplus needs --data-dir"),
         ({"protocol": "official"}, "--protocol official is not for videos: subject or paper"),
+        ({"train_rows": 100}, "--leave-out and --train-rows are for images, not for videos"),
         ({"epochs": 0}, "--epochs must be above 0. Received: 0"),
         ({"frames": 0}, "--frames must be above 0"),
         ({"seeds": ()}, "--seeds must name at least one"),
@@ -148,3 +158,23 @@ def test_the_claims_are_those_of_table_2():
     assert found["stress_net-6", "dynamic"] == 0.897
     assert found["stress_net-20", "none"] == 0.714
     assert {claim.n for claim in CLAIMS} == {1260, 4200, None}
+
+
+def test_colour_pictures_of_cifar_10_train_as_well(tmp_path):
+    random = np.random.default_rng(0)
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    names = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]
+    for name in names:
+        labels = np.arange(20) % 10
+        pixels = random.integers(0, 256, (20, 3 * 32 * 32))
+        records = np.concatenate([labels[:, np.newaxis], pixels], axis=1).astype(np.uint8)
+        (folder / name).write_bytes(records.tobytes())
+    run(
+        *(RECIPE, "--dataset", "cifar10", "--data-dir", tmp_path, "--dropout", "dynamic"),
+        *("--epochs", "1", "--seeds", "0", "--image-size", "32", "--run-dir", tmp_path / "run"),
+    )
+    result = result_of(tmp_path / "run")
+    assert result["dataset"]["target"] == "object"
+    assert result["dataset"]["examples"] == {"train": 90, "validation": 10, "test": 20}
+    assert len(result["class_names"]) == 10

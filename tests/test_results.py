@@ -301,7 +301,7 @@ def test_a_leaky_protocol_is_written_beside_the_honest_one(tmp_path, capsys):
     run = tmp_path / "runs" / "leaky"
     run.mkdir(parents=True)
     result = results.write_result(run, parts, {})
-    command = "python -m recipes.sfew_resnet --protocol grouped"
+    command = "python -m recipes.sfew_resnet"
     assert result["protocol"]["honest"] == {"not_run": command}
     results.print_result(result, run)
     assert f"The honest protocol has not been run beside this: {command}" in capsys.readouterr().out

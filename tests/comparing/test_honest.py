@@ -46,6 +46,6 @@ def test_runs_that_are_no_counterpart_are_not_named_and_the_command_is_given(tmp
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "result.json").write_text("[1, 2")
     found = honest_counterpart(tmp_path / "leaky", LEAKY)
-    command = "python -m recipes.sfew_resnet --protocol grouped --seeds 0"
+    command = "python -m recipes.sfew_resnet --seeds 0"
     assert found == {"not_run": command}
     assert command in honest_words(found)
