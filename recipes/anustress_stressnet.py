@@ -101,7 +101,7 @@ SAMPLE = {
     "labels": 20,
     "frames": 5,
     "image_size": 96,
-    "epochs": 14,
+    "epochs": 12,
     "learning_rate": 1e-3,
     "plan": "cosine",
     "seeds": (0,),
