@@ -27,7 +27,7 @@ class Config:
     batch_size: int = 16  # as in the paper
     image_size: int = 240  # pixels, height and width, as in the paper
     steps: int = 10  # of each contestant in a repetition
-    repetitions: int = 15  # alternating
+    repetitions: int = 25  # alternating
     cores: int = 2  # threads of each
     quick: bool = False  # images of 48 pixels, 2 repetitions: shows that it runs, measures nothing
 
