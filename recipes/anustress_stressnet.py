@@ -14,7 +14,7 @@ published training frames validates. Widths, strides and dropout rates are not p
     python -m recipes.anustress_stressnet --data-dir ANUSTRESS         the paper's smaller set
     python -m recipes.anustress_stressnet --data-dir ANUSTRESS --labels 20 --protocol paper
     python -m recipes.anustress_stressnet --dataset ferplus --data-dir FERPLUS     faces, 48 × 48
-    python -m recipes.anustress_stressnet --dataset cifar10 --data-dir CIFAR       colour pictures
+    python -m recipes.anustress_stressnet --dataset cifar10        colour pictures, Keras's copy
 """
 
 import dataclasses
@@ -81,7 +81,7 @@ class Config:
     deep_widths: tuple[int, ...] = (64, 64)  # maps of the deep modules (paper: open, at least 64)
     mask_rate: float = 0.5  # left out by standard and spatial dropout (paper: open)
     last_rate: float = 0.5  # left out before the last unit (paper: open)
-    image_size: int | None = None  # pixels, height and width; absent: 240 (paper), images 48
+    image_size: int | None = None  # pixels, each side; absent: 240 (paper), images 48, CIFAR-10 32
     plan: Literal["paper", "cosine"] = "paper"  # paper: constant rate; cosine: warm-up and decay
     augmentation: Literal["none", "light"] = "none"  # light: flip, gentle warp (paper: none)
     weight_decay: float = 0.0  # share of the kernels, times the learning rate, off at every step
@@ -123,9 +123,11 @@ def settle(config: Config) -> Config:
     Raises:
         UserError: for settings that no run can have.
     """
-    from affectkeras.datasets import reader
+    from affectkeras.datasets import cifar10, reader
 
     videos = config.dataset == VIDEOS
+    if config.dataset == "cifar10" and config.data_dir is None:
+        config = dataclasses.replace(config, data_dir=cifar10.keras_cache())
     if not videos and config.data_dir is None:
         raise UserError(f"--dataset {config.dataset} needs --data-dir: only videos have a sample.")
     if config.data_dir is not None:
@@ -140,6 +142,8 @@ def settle(config: Config) -> Config:
     if videos and (config.leave_out or config.train_rows is not None):
         raise UserError("--leave-out and --train-rows are for images, not for videos.")
     published = {"image_size": 240, **PUBLISHED[config.labels]} if videos else IMAGES
+    if config.dataset == "cifar10":
+        published = {**published, "image_size": 32}  # their own
     layers = [QUICK] * config.quick + [SAMPLE] * (config.data_dir is None) + [published]
     changes = {"protocol": protocol}
     for chosen in layers:

@@ -160,6 +160,18 @@ def test_the_claims_are_those_of_table_2():
     assert {claim.n for claim in CLAIMS} == {1260, 4200, None}
 
 
+def test_without_a_folder_cifar_10_is_keras_own_copy(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="load_data"):
+        settle(Config(dataset="cifar10"))
+    copy = tmp_path / "datasets" / "cifar-10-batches-bin"
+    copy.mkdir(parents=True)
+    (copy / "data_batch_1.bin").write_bytes(bytes(3073))
+    settled = settle(Config(dataset="cifar10"))
+    assert settled.data_dir.is_relative_to(tmp_path)
+    assert settled.image_size == 32
+
+
 def test_colour_pictures_of_cifar_10_train_as_well(tmp_path):
     random = np.random.default_rng(0)
     folder = tmp_path / "cifar-10-batches-bin"
