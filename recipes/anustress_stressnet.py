@@ -284,12 +284,17 @@ def run_mean_pixel(config: Config, table, split, fold: int, seed: int, run: Path
     runs.finish_part(part, facts)
 
 
-def measure_inflation(config: Config, table, run: Path) -> None:
+def measure_inflation(config: Config, table, fold, run: Path) -> None:
     """Train the first arm on the published split as well: into `published/` of the run."""
     from affectkeras.evaluation.fold_splits import frames_split
+    from affectkeras.evaluation.splits import subsample
     from affectkeras.faces import SPLIT_SEED
 
     split = frames_split(table.frame, table.class_target.name, seed=SPLIT_SEED)
+    # As many frames as train in a fold: more would flatter as well.
+    labels = table.frame[table.class_target.name].to_numpy()[split.train]
+    kept = subsample(split.train, labels, len(fold.train), SPLIT_SEED)
+    split = split.keep_training(kept, "more frames than train in a fold")
     print("The same network on the published split, which leaks:")
     for seed in config.seeds:
         run_fold(config, table, split, 0, seed, config.dropout[0], run / "published")
@@ -386,7 +391,7 @@ def main(config: Config) -> dict:
                     run_fold(config, table, split, fold, seed, arm, run)
                 run_mean_pixel(config, table, split, fold, seed, run)
         if config.inflation and config.protocol == "subject":
-            measure_inflation(config, table, run)
+            measure_inflation(config, table, splits[0], run)
         time_activations(config, table, splits[0], run)
         result = finish(config, run, table, splits, findings, prepare_s)
     results.print_result(result, run)

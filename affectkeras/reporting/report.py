@@ -24,7 +24,8 @@ CAPTIONS = {
     "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
     "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
     "arms-together": "All arms over the epochs, mean over seeds and folds (thick) and each (thin).",
-    "inflation": "The same network, the same frames, the same settings: only the split differs. "
+    "inflation": "The same network, as many training frames, the same settings: only the split "
+    "differs. "
     "The lower figure is what a new person may expect.",
     "masks": "What each layer of learned dropout multiplies its maps with, for one test picture "
     "(the paper's Figure 8): black is dropped, each mask scaled to its own brightest.",
