@@ -56,7 +56,11 @@ def prepare_frames(config) -> tuple[ExampleTable, list[Split], dict, float]:
         )
     findings = join_findings([check_frames(table.frame, split, copies) for split in splits])
     refuse_leak(findings, config.protocol)
-    print(f"{table.read} frames read = {len(table)} usable + {len(table.rejected)} rejected")
+    damaged = int((table.rejected["kind"] != "excluded").sum())
+    left_out = len(table.rejected) - damaged
+    print(f"{table.read} frames = {len(table)} usable + {damaged} rejected + {left_out} left out")
+    if left_out and config.labels < 20:
+        print(f"Left out: clips after the first {config.labels} of each video (--labels 20: all).")
     print(splits[0].description)
     return table, splits, findings, time.perf_counter() - began
 

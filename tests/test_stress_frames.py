@@ -51,4 +51,4 @@ def test_frames_of_different_people_are_no_copies_and_that_likeness_is_not_looke
 def test_every_promised_frame_is_used_or_counted(videos, capsys):
     table, _, _, _ = prepared(videos, folds=3)
     assert table.read == 5 * 4 * 2 == len(table) + len(table.rejected)
-    assert "40 frames read = 40 usable + 0 rejected" in capsys.readouterr().out
+    assert "40 frames = 40 usable + 0 rejected + 0 left out" in capsys.readouterr().out

@@ -200,11 +200,13 @@ def _find_manifest(folder: Path) -> Path:
     if top is not None:
         return find_child(top, MANIFEST)
     opened = open_folder(folder)
+    videos = _videos(opened)
     error = layout_error("ANUStressDB", folder, MANIFEST, LAYOUT)
+    none = "" if videos else "No video was found there; two made-up rows show the form. "
     raise UserError(
-        f"{error}\n\nA manifest to fill in (write it to {opened / MANIFEST}; for each ? the "
-        "subject, thermal or visible, and the order of the clips):\n\n"
-        f"{template(opened, _videos(opened))}"
+        f"{error}\n\n{none}A manifest to fill in (write it to {opened / MANIFEST}; for each ? the "
+        "subject, thermal or visible, and the order of the clips; the times, in seconds, are the "
+        f"owner's):\n\n{template(opened, videos)}"
     )
 
 

@@ -69,7 +69,10 @@ def _lay_out(recording: Recording) -> tuple[VideoFacts | None, list[Clip], str]:
             clip_s=recording.clip_s,
         )
     except VideoDamaged as damaged:
-        return None, clips, str(damaged)
+        told = str(damaged)
+        if told.startswith("too short"):
+            told += f"; {recording.place} may tell other times: preparation_s, gap_s, clip_s"
+        return None, clips, told
     pairs = zip(clips, spans, strict=True)
     return facts, [dataclasses.replace(c, start_s=s[0], end_s=s[1]) for c, s in pairs], ""
 

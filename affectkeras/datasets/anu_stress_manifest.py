@@ -79,11 +79,16 @@ def read_manifest(path: Path) -> tuple[Recording, ...]:
 
 
 def template(folder: Path, videos: Sequence[Path]) -> str:
-    """Return a manifest to fill in, with a row for each of the videos found in a folder."""
+    """Return a manifest to fill in, with a row for each of the videos found in a folder.
+
+    The last three columns hold the owner's times in seconds; an empty `clip_s` means that the clips
+    share what is left of the video.
+    """
     names = [example_id(video, folder) for video in videos]
     names = names or ["thermal/S01.avi", "thermal/S02.avi"]
-    lines = [",".join((*BY_ORDER, "clip_count", "order"))]
-    lines += [f"?,?,{_quoted(name)},{CLIPS},?" for name in names]
+    columns = (*BY_ORDER, "clip_count", "order", "preparation_s", "gap_s", "clip_s")
+    lines = [",".join(columns)]
+    lines += [f"?,?,{_quoted(name)},{CLIPS},?,{PREPARATION_S:g},{GAP_S:g}," for name in names]
     return "\n".join(lines)
 
 
@@ -102,7 +107,8 @@ class _Row:
 
     def need(self, column: str) -> str:
         if not self.get(column):
-            raise self.error(f"{column} is empty. Fill it in.")
+            found = "still ?" if self.cells.get(column) == "?" else "empty"
+            raise self.error(f"{column} is {found}. Fill it in.")
         return self.get(column)
 
     def number(self, column: str, least: float = 0.0) -> float | None:

@@ -25,12 +25,12 @@ CAPTIONS = {
     "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
     "arms-together": "All arms over the epochs, mean over seeds and folds (thick) and each (thin).",
     "inflation": "The same network, as many training frames, the same settings: only the split "
-    "differs. "
-    "The lower figure is what a new person may expect.",
+    "differs. With subjects held out is what a new person may expect.",
     "masks": "What each layer of learned dropout multiplies its maps with, for one test picture "
     "(the paper's Figure 8): black is dropped, each mask scaled to its own brightest.",
-    "mask-weight": "Test pictures by how much of their masks lies on the face, and by how much of "
-    "their masks is zero. A mask that does not look for the face lies on the dashed line.",
+    "mask-weight": "Test pictures by how much of their masks is zero and, where the face is known, "
+    "by how much of their weight lies on it: a mask that does not look for the face lies on the "
+    "dashed line.",
     "activations": "One network, one fold, three activations: mean over seeds (thick) and each.",
     "class-f1": "F1 of every class, of at most six arms: the best on validation rows. The grey bar "
     "is a model that always names the commonest "

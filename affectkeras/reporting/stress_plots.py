@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from affectkeras.reporting.plot_style import FAINT, INK, arm_color, draw_seeds
 from affectkeras.reporting.run_data import RunData
@@ -27,6 +28,7 @@ def draw_arms_together(run: RunData) -> Figure | None:
         axes.set_title(title)
     for axes in panels[1]:
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 1].legend(loc="best", fontsize=9)
     return figure
 
@@ -97,7 +99,7 @@ def draw_mask_weight(run: RunData) -> Figure | None:
         panels[0].text(face, height, " face's share of the picture", va="top", fontsize=8)
         panels[0].set_title("mask weight on the face")
         panels[0].set_xlabel("share of the masks' sum")
-        panels[0].set_ylabel("test pictures")
+    panels[0].set_ylabel("test pictures")
     for axes in panels:
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     return figure
@@ -140,6 +142,7 @@ def draw_activations(run: RunData) -> Figure | None:
             draw_seeds(axes, found, column, "loss", arm_color(name, names), name)
         axes.axhline(aim, color=FAINT, linestyle="--")
         axes.set_xlabel(label)
+    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_title("training loss (dashed: the loss that all reach)")
     panels[0].legend(fontsize=9)
     return figure

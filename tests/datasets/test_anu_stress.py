@@ -235,12 +235,13 @@ def test_without_a_manifest_there_is_one_to_fill_in(tmp_path):
     assert anu_stress.LAYOUT.strip() in message
     assert f"write it to {tmp_path}/data/manifest.csv" in message
     assert message.endswith(
-        'subject,modality,path,clip_count,order\n?,?,"Subject 1, hot.avi",20,?\n?,?,b/2.mkv,20,?'
+        "subject,modality,path,clip_count,order,preparation_s,gap_s,clip_s\n"
+        '?,?,"Subject 1, hot.avi",20,?,30,6,\n?,?,b/2.mkv,20,?,30,6,'
     )
     # Filled in, it works; as it is, it says what to fill in.
     template = message[message.index("subject,modality,path,clip_count") :]
     (tmp_path / "data/manifest.csv").write_text(template)
-    with pytest.raises(UserError, match=r"manifest.csv:2: subject is empty. Fill it in"):
+    with pytest.raises(UserError, match=r"manifest.csv:2: subject is still \?. Fill it in"):
         anu_stress.find(tmp_path / "data")
     filled = template.replace("?,?,", "S1,thermal,").replace("?", "SCSCSCSCSCSCSCSCSCSC")
     (tmp_path / "data/manifest.csv").write_text(filled)

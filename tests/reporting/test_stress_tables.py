@@ -15,8 +15,15 @@ def run(tmp_path_factory):
 
 def test_the_leak_is_told_in_points(run):
     html = stress_tables.inflation(run)
-    assert "+10.0 points more" in html
+    assert "10.0 points more than the subjects held out" in html
+    assert "The intervals overlap" in html
     assert "[50.0, 70.0]" in html
+
+
+def test_a_published_split_that_shows_less_is_not_said_to_flatter(run):
+    swapped = run.inflation.assign(accuracy=[0.7, 0.6])
+    html = stress_tables.inflation(dataclasses.replace(run, inflation=swapped))
+    assert "10.0 points less than the subjects held out" in html
 
 
 def test_masks_are_told_as_times_the_share_of_the_face(run):
@@ -33,6 +40,10 @@ def test_where_the_face_is_not_known_it_is_said(run):
 
 def test_the_time_that_gelu_saves_stands_beside_the_published_one(run):
     html = stress_tables.activations(run)
+    assert "nothing to compare" in html
+    assert "+40%" not in html
+    full = run.result | {"dataset": run.result["dataset"] | {"quick": False}}
+    html = stress_tables.activations(dataclasses.replace(run, result=full))
     assert "+50%" in html
     assert "+40%" in html
 

@@ -95,7 +95,7 @@ def write_sample_anu_stress(
     (folder / "thermal").mkdir(parents=True, exist_ok=True)
     frames = sum(_count_frames(plan) for plan in plans)
     if progress and not sys.stderr.isatty():
-        print(f"Drawing {len(plans)} sample videos, which takes a while …", file=sys.stderr)
+        print(f"Drawing {len(plans)} sample videos, once, below {folder.parent} …", file=sys.stderr)
     hidden = None if progress else True  # None: shown on a terminal only
     with (
         ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool,
