@@ -196,7 +196,8 @@ def test_the_cached_copy_is_drawn_once_and_left_whole(tmp_path, monkeypatch):
 def test_drawing_shows_a_bar_on_a_terminal_and_one_line_elsewhere(tmp_path, capfd, monkeypatch):
     arguments = {"subjects": 1, "clips": 2, "planted": (), "progress": True}
     write_sample_anu_stress(tmp_path / "told", **arguments)
-    assert capfd.readouterr().err == "Drawing 1 sample videos, which takes a while …\n"
+    expected = f"Drawing 1 sample videos, once, below {tmp_path} …\n"
+    assert capfd.readouterr().err == expected
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr("sys.stderr", terminal)
