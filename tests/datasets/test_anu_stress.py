@@ -271,7 +271,7 @@ TIMED = "subject,clip,label,start_s,end_s,path"
         ([ORDER, "A,thermal,a.avi,2.5,"], "csv:2: clip_count must be a whole number. Found: '2.5'"),
         ([ORDER, "A,thermal,,2,SC"], "csv:2: path is empty. Fill it in"),
         ([ORDER, ",thermal,a.avi,2,SC"], "csv:2: subject is empty. Fill it in"),
-        ([ORDER, "A,?,a.avi,2,SC"], "csv:2: modality is still \?. Fill it in"),
+        ([ORDER, "A,?,a.avi,2,SC"], r"csv:2: modality is still \?. Fill it in"),
         (
             [ORDER, "A,thermal,a.avi,2,SC", "", "B,thermal,./a.avi,2,SC"],
             "csv:4: a.avi is named in line 2 already. Keep one row",
