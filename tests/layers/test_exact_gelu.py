@@ -41,8 +41,9 @@ def test_it_is_the_share_of_a_normal_distribution_below_times_the_number():
 
 
 def test_the_kernel_for_training_gives_the_same():
+    # Far below zero XLA's error function is one rounding from -1, times a number of up to 12.
     found = keras.ops.convert_to_numpy(exact_gelu(NUMBERS, training=True))
-    np.testing.assert_allclose(found, keras.ops.convert_to_numpy(exact_gelu(NUMBERS)), atol=1e-6)
+    np.testing.assert_allclose(found, keras.ops.convert_to_numpy(exact_gelu(NUMBERS)), atol=3e-6)
 
 
 @pytest.mark.parametrize("training", [False, True])
