@@ -16,6 +16,7 @@ from affectkeras.datasets.sample import sample_anu_stress
 from affectkeras.datasets.sample.marks import find_marks
 from affectkeras.datasets.sample.thermal_truth import face_shares
 from affectkeras.datasets.table import ExampleTable
+from affectkeras.evaluation.intervals import bootstrap_interval
 from affectkeras.files import atomic_file, copy_whole
 from affectkeras.models.stress_net import masks_of
 
@@ -124,19 +125,23 @@ def write_mask_pictures(path: Path, first: dict) -> None:
 
 
 def inflation_frame(
-    published: pd.DataFrame, arms: dict, arm: str, target: str, names
+    published: pd.DataFrame, honest: pd.DataFrame, arm: str, target: str, names
 ) -> pd.DataFrame:
     """Return the accuracy of one arm under both protocols as rows of `inflation.csv`.
 
+    `difference` is what the published division adds on the same frames, with a 95 % interval that
+    resamples subjects.
+
     Args:
-        published: predictions of the arm under the published, leaking split.
-        arms: the honest figures, see `results.summarise`.
+        published, honest: predictions under either; the same frames are tested.
         arm: the arm.
         target, names: of the class.
     """
-    leaky = results.summarise(published, names, target=target)[arm]["test"]
-    rows = []
-    for protocol, found in (("subject", arms[arm]["test"]), ("paper", leaky)):
+    rows, right = [], {}
+    for protocol, predictions in (("subject", honest), ("paper", published)):
+        test = predictions[(predictions["arm"] == arm) & (predictions["split"] == "test")]
+        found = results.summarise(test, names, target=target)[arm]["test"]
+        right[protocol] = (test[target] == test["predicted"]).groupby(test["example_id"]).mean()
         low, high = found["accuracy"]["ci95"]
         rows.append(
             {
@@ -150,7 +155,14 @@ def inflation_frame(
                 "leaks": protocol == "paper",
             }
         )
-    return pd.DataFrame(rows)
+    groups = honest.drop_duplicates("example_id").set_index("example_id")["group"]
+    more = right["paper"] - right["subject"]
+    interval = bootstrap_interval(more.to_numpy(), groups.loc[more.index].to_numpy(dtype=str))
+    frame = pd.DataFrame(rows)
+    frame["difference"] = [np.nan, more.mean()]
+    frame["difference_low"] = [np.nan, interval.low]
+    frame["difference_high"] = [np.nan, interval.high]
+    return frame
 
 
 def activation_frame(histories: dict[str, Sequence[pd.DataFrame]]) -> pd.DataFrame:
@@ -194,13 +206,14 @@ def best_part(run: Path, arm: str) -> Path:
     return max(parts, key=lambda part: runs.part_facts(part)["validation_accuracy"])
 
 
-def keep_inflation(run: Path, arms: dict, arm: str, target) -> None:
+def keep_inflation(run: Path, arm: str, target) -> None:
     """Write `inflation.csv` of an arm that was trained on the published split, if it was."""
     if not (run / "published").exists():
         return
     runs.merge_parts(run / "published")
     published = runs.read_csv(run / "published" / "predictions.csv")
-    frame = inflation_frame(published, arms, arm, target.name, target.class_names)
+    honest = runs.read_csv(run / "predictions.csv")
+    frame = inflation_frame(published, honest, arm, target.name, target.class_names)
     runs.write_csv(run / "inflation.csv", frame)
     runs.write_csv(run / "published_predictions.csv", published)
     shutil.rmtree(run / "published")

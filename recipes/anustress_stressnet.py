@@ -7,7 +7,7 @@ Published: 89.7 % on the first six clips of each video, 95.8 % on all twenty; wi
 and 71.4 %. There, single frames were divided at random: frames a moment apart stand on both sides.
 
 Differs from the paper: by default whole subjects are held out, each tested once (`--protocol paper`
-divides as published), and what the published split adds is measured beside it. A tenth of the
+divides as published), and what dividing frames adds is measured beside it. A tenth of the
 published training frames validates. Widths, strides and dropout rates are not published: chosen.
 
     python -m recipes.anustress_stressnet                              sample videos, about 10 min
@@ -284,20 +284,20 @@ def run_mean_pixel(config: Config, table, split, fold: int, seed: int, run: Path
     runs.finish_part(part, facts)
 
 
-def measure_inflation(config: Config, table, fold, run: Path) -> None:
-    """Train the first arm on the published split as well: into `published/` of the run."""
-    from affectkeras.evaluation.fold_splits import frames_split
-    from affectkeras.evaluation.splits import subsample
+def measure_inflation(config: Config, table, run: Path) -> None:
+    """Train the first arm on frames divided as published, into `published/` of the run.
+
+    Every frame is tested once there as well, so that both figures are of the same frames.
+    """
+    from affectkeras.evaluation.fold_splits import frame_folds
     from affectkeras.faces import SPLIT_SEED
 
-    split = frames_split(table.frame, table.class_target.name, seed=SPLIT_SEED)
-    # As many frames as train in a fold: more would flatter as well.
-    labels = table.frame[table.class_target.name].to_numpy()[split.train]
-    kept = subsample(split.train, labels, len(fold.train), SPLIT_SEED)
-    split = split.keep_training(kept, "more frames than train in a fold")
-    print("The same network on the published split, which leaks:")
+    target = table.class_target.name
+    print("The same network with single frames divided as published, which leaks:")
+    splits = frame_folds(table.frame, target, folds=config.folds, seed=SPLIT_SEED)
     for seed in config.seeds:
-        run_fold(config, table, split, 0, seed, config.dropout[0], run / "published")
+        for fold, split in enumerate(splits):
+            run_fold(config, table, split, fold, seed, config.dropout[0], run / "published")
 
 
 def time_activations(config: Config, table, split, run: Path) -> None:
@@ -327,7 +327,7 @@ def finish(config: Config, run: Path, table, splits, findings: dict, prepare_s: 
         runs.read_csv(run / "predictions.csv"), target.class_names, target=target.name
     )
     arms = {arm: found[arm] for arm in (*config.dropout, MEAN_PIXEL)}
-    stress_run.keep_inflation(run, arms, config.dropout[0], target)
+    stress_run.keep_inflation(run, config.dropout[0], target)
     stress_run.keep_activations(run, config.activations)
     exports = {}
     for arm in config.dropout:
@@ -391,7 +391,7 @@ def main(config: Config) -> dict:
                     run_fold(config, table, split, fold, seed, arm, run)
                 run_mean_pixel(config, table, split, fold, seed, run)
         if config.inflation and config.protocol == "subject":
-            measure_inflation(config, table, splits[0], run)
+            measure_inflation(config, table, run)
         time_activations(config, table, splits[0], run)
         result = finish(config, run, table, splits, findings, prepare_s)
     results.print_result(result, run)

@@ -128,9 +128,11 @@ def _write_stress(random, folder, arm):
     )
     leak = [
         {"arm": arm, "protocol": "subject", "accuracy": 0.6, "low": 0.5, "high": 0.7, "n": 100,
-         "groups": 9, "leaks": False},
+         "groups": 9, "leaks": False, "difference": None, "difference_low": None,
+         "difference_high": None},
         {"arm": arm, "protocol": "paper", "accuracy": 0.7, "low": 0.6, "high": 0.8, "n": 20,
-         "groups": 9, "leaks": True},
+         "groups": 9, "leaks": True, "difference": 0.1, "difference_low": 0.02,
+         "difference_high": 0.18},
     ]  # fmt: skip
     write_csv(folder / "inflation.csv", pd.DataFrame(leak))
     timed = [

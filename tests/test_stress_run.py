@@ -94,16 +94,19 @@ def predictions(arm, right, rows):
     )
 
 
-def test_inflation_sets_the_published_split_beside_the_subjects():
-    from affectkeras.results import summarise
-
-    names = ("calm", "stress")
-    arms = summarise(predictions("dynamic", 0.6, 20), names, target="stress")
+def test_inflation_sets_the_published_split_beside_the_subjects_on_the_same_frames():
     found = stress_run.inflation_frame(
-        predictions("dynamic", 0.9, 40), arms, "dynamic", "stress", names
+        predictions("dynamic", 0.9, 40),
+        predictions("dynamic", 0.6, 40),
+        "dynamic",
+        "stress",
+        ("calm", "stress"),
     )
     assert found["protocol"].tolist() == ["subject", "paper"]
     assert found["leaks"].tolist() == [False, True]
     assert found["accuracy"].tolist() == pytest.approx([0.6, 0.9])
-    assert found["n"].tolist() == [20, 40]
-    assert (found["low"] <= found["accuracy"]).all()
+    assert found["n"].tolist() == [40, 40]
+    paper = found.iloc[1]
+    assert paper["difference"] == pytest.approx(0.3)
+    # Rows 24 to 35 differ, of every fifth subject 2 or 3 of 8.
+    assert 0.2 < paper["difference_low"] < 0.3 < paper["difference_high"] < 0.4

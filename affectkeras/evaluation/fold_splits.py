@@ -61,13 +61,21 @@ def subject_splits(
         f"{folds} folds by subject, {frame['subject'].nunique()} subjects: each subject is tested "
         "once, by a network that never saw it, and validates in another fold."
     )
-    splits = []
-    for number in range(folds):
-        test, validation = fold == number, fold == (number + 1) % folds
-        splits.append(
-            _split(~test & ~validation, validation, test, labels, name="subject", said=whole)
-        )
-    return tuple(splits)
+    return _rotate(fold, labels, name="subject", said=whole)
+
+
+def frame_folds(
+    frame: pd.DataFrame, target_column: str, *, folds: int, seed: int
+) -> tuple[Split, ...]:
+    """Divide single frames into folds as `subject_splits` divides subjects. This leaks.
+
+    Frames of one clip stand on both sides, as in the StressNet paper; every row is tested once,
+    after as many training rows as with subjects: what differs in the figures is the leak.
+    """
+    labels = frame[target_column].to_numpy()
+    fold = divide(np.arange(len(frame)), labels, (1 / folds,) * folds, seed=seed)
+    said = f"{folds} folds of single frames, as published: frames of one clip stand on both sides."
+    return _rotate(fold, labels, name="paper", said=said)
 
 
 def frames_split(frame: pd.DataFrame, target_column: str, *, seed: int) -> Split:
@@ -100,6 +108,16 @@ def join_folds(splits: Sequence[Split]) -> Split:
     return dataclasses.replace(
         splits[0], train=nothing, validation=nothing, test=np.sort(tested).astype(np.int64)
     )
+
+
+def _rotate(fold: np.ndarray, labels: np.ndarray, *, name: str, said: str) -> tuple[Split, ...]:
+    """Return a split per fold: it is tested, the next one validates, the others train."""
+    splits = []
+    folds = int(fold.max()) + 1
+    for number in range(folds):
+        test, validation = fold == number, fold == (number + 1) % folds
+        splits.append(_split(~test & ~validation, validation, test, labels, name=name, said=said))
+    return tuple(splits)
 
 
 def _split(train, validation, test, labels, *, name: str, said: str) -> Split:

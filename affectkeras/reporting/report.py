@@ -24,8 +24,8 @@ CAPTIONS = {
     "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
     "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
     "arms-together": "All arms over the epochs, mean over seeds and folds (thick) and each (thin).",
-    "inflation": "The same network, as many training frames, the same settings: only the split "
-    "differs. With subjects held out is what a new person may expect.",
+    "inflation": "The same network, settings, tested frames and number of training frames: only "
+    "what is held out differs. With subjects held out is what a new person may expect.",
     "masks": "What each layer of learned dropout multiplies its maps with, for one test picture "
     "(the paper's Figure 8): black is dropped, each mask scaled to its own brightest.",
     "mask-weight": "Test pictures by how much of their masks is zero and, where the face is known, "

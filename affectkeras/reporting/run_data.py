@@ -22,7 +22,17 @@ _NEEDED = {
     "table_1": ("feature_maps", "epochs", "learning_rate", "threshold", "feature_maps_pruned"),
     "modules": ("arm", "seed", "dropped", "without", "parameters", "macs", "accuracy"),
     "masks": ("arm", "seed", "layer", "sparsity", "weight_on_face", "face"),
-    "inflation": ("arm", "protocol", "accuracy", "low", "high", "n", "groups", "leaks"),
+    "inflation": (
+        "arm",
+        "protocol",
+        "accuracy",
+        "low",
+        "high",
+        "n",
+        "groups",
+        "leaks",
+        "difference",
+    ),
     "activations": ("activation", "seed", "loss_to_reach", "epochs", "seconds"),
     "activation_history": ("arm", "seed", "epoch", "loss", "seconds"),
 }

@@ -13,7 +13,9 @@ def inflation(run: RunData) -> str:
         return ""
     honest = run.inflation[~run.inflation["leaks"].astype(bool)].iloc[0]
     leaky = run.inflation[run.inflation["leaks"].astype(bool)].iloc[0]
-    points = 100 * (leaky["accuracy"] - honest["accuracy"])
+    low, high = 100 * leaky["difference_low"], 100 * leaky["difference_high"]
+    points = f"{100 * leaky['difference']:+.1f} points [{low:+.1f}, {high:+.1f}]"
+    found = "it flatters" if low > 0 else "that it flatters is not shown here"
     rows = [
         [
             one.protocol,
@@ -24,17 +26,10 @@ def inflation(run: RunData) -> str:
         ]
         for one in run.inflation.itertuples()
     ]
-    if points > 0:
-        found = f"{points:.1f} points more than"
-    elif points < 0:
-        found = f"{-points:.1f} points less than"
-    else:
-        found = "as much as"
-    apart = leaky["low"] > honest["high"]
-    words = "" if apart else " The intervals overlap: that it flatters is not shown here."
     return paragraph(
-        f"The published split divides single frames at random. It shows {found} the subjects held "
-        f"out, for the arm {honest['arm']}: quote the honest figure.{words}"
+        "The paper divides single frames at random. On the same frames and with as many to train "
+        f"on, that shows {points} against the subjects held out, for the arm {honest['arm']}: "
+        f"{found}. Quote the honest figure."
     ) + table(
         ["protocol", "accuracy", "95 % interval", "test frames", "subjects"], rows, range(1, 5)
     )

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from affectkeras.errors import UserError
-from affectkeras.evaluation.fold_splits import frames_split, join_folds, subject_splits
+from affectkeras.evaluation.fold_splits import frame_folds, frames_split, join_folds, subject_splits
 from affectkeras.evaluation.leakage import check_split, join_findings
 
 
@@ -95,6 +95,14 @@ def test_the_published_split_divides_frames_and_leaks():
     assert not found["passed"]
     failed = {name for name, check in found["checks"].items() if not check["passed"]}
     assert {"subject_on_two_sides", "neighbouring_frames_on_two_sides"} <= failed
+
+
+def test_folds_of_frames_are_as_large_as_those_of_subjects_and_leak():
+    frame = frames(10, 4, 5)
+    splits = frame_folds(frame, "stress", folds=5, seed=0)
+    assert sorted(np.concatenate([split.test for split in splits])) == list(range(len(frame)))
+    assert {len(split.train) for split in splits} == {120}
+    assert not any(check_split(frame, split)["passed"] for split in splits)
 
 
 def test_folds_joined_are_what_they_test():
