@@ -87,7 +87,7 @@ def test_the_activations_are_timed_on_one_fold(subjects):
 
 def test_the_report_shows_them_all(subjects):
     page = (subjects / "report.html").read_text()
-    for words in ("What the leak adds", "Masks", "Activations", "quote the honest figure"):
+    for words in ("What the leak adds", "Masks", "Activations", "Quote the honest figure"):
         assert words in page
     plots = {path.stem for path in (subjects / "plots").glob("*.png")}
     expected = {"arms-together", "inflation", "masks", "mask-weight", "activations"}
