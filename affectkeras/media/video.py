@@ -117,7 +117,7 @@ def _check_streams(container: av.container.InputContainer) -> None:
         raise VideoDamaged("broken header: it tells no picture size")
     for other in container.streams:
         if other is not stream:
-            other.discard = "ALL"
+            other.discard = "all"
 
 
 def frame_pixels(frame: av.VideoFrame) -> np.ndarray:

@@ -135,3 +135,34 @@ def test_a_video_to_be_turned_is_turned_as_opencv_does(tmp_path, degrees):
     path = write_video(tmp_path / "a.mp4", 2, rotation=degrees)
     _, expected = cv2.VideoCapture(str(path)).read()
     np.testing.assert_array_equal(next(every_frame(path)).pixels, expected[..., ::-1])
+
+
+def test_a_video_with_sound_is_read_like_one_without(tmp_path):
+    silent = write_video(tmp_path / "silent.mp4", 20)
+    path = _with_sound(silent, tmp_path / "sound.mp4")
+    assert [stream.type for stream in _streams(path)] == ["video", "audio"]
+    assert video_facts(path).frames == 20
+    expected = [frame.pixels for frame in every_frame(silent)]
+    found = [frame.pixels for frame in every_frame(path)]
+    assert len(found) == 20
+    np.testing.assert_array_equal(found, expected)
+
+
+def _streams(path):
+    with av.open(str(path)) as container:
+        return list(container.streams)
+
+
+def _with_sound(silent, path):
+    """Copy the pictures of a video and add a second of silence."""
+    with av.open(str(silent)) as source, av.open(str(path), "w") as container:
+        video = container.add_stream_from_template(source.streams.video[0])
+        audio = container.add_stream("aac", rate=16000)
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                container.mux(packet)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 16000), np.float32), "fltp", "mono")
+        sound.sample_rate = 16000
+        container.mux([*audio.encode(sound), *audio.encode()])
+    return path
