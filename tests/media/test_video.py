@@ -140,17 +140,13 @@ def test_a_video_to_be_turned_is_turned_as_opencv_does(tmp_path, degrees):
 def test_a_video_with_sound_is_read_like_one_without(tmp_path):
     silent = write_video(tmp_path / "silent.mp4", 20)
     path = _with_sound(silent, tmp_path / "sound.mp4")
-    assert [stream.type for stream in _streams(path)] == ["video", "audio"]
+    with av.open(str(path)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
     assert video_facts(path).frames == 20
     expected = [frame.pixels for frame in every_frame(silent)]
     found = [frame.pixels for frame in every_frame(path)]
     assert len(found) == 20
     np.testing.assert_array_equal(found, expected)
-
-
-def _streams(path):
-    with av.open(str(path)) as container:
-        return list(container.streams)
 
 
 def _with_sound(silent, path):
