@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.stream import Discard
 
 # What FFmpeg opens as a video though it is a still picture, a text, or a list of other files.
 _NO_VIDEO_FORMATS = ("image2", "tty", "concat", "concatf", "hls", "dash", "imf", "webp_anim")
@@ -117,7 +118,7 @@ def _check_streams(container: av.container.InputContainer) -> None:
         raise VideoDamaged("broken header: it tells no picture size")
     for other in container.streams:
         if other is not stream:
-            other.discard = "all"
+            other.discard = Discard.all
 
 
 def frame_pixels(frame: av.VideoFrame) -> np.ndarray:
