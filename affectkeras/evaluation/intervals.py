@@ -22,15 +22,24 @@ from affectkeras.evaluation.metrics import confusion_matrix, macro_f1_of
 DRAWS_AT_ONCE = 4_000_000
 
 
+# A metric that more draws than this have no figure for has no interval.
+UNDEFINED_ALLOWED = 0.05
+
+
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A percentile interval: `low` and `high` are NaN where `reason` says why there is none."""
+    """A percentile interval: `low` and `high` are NaN where `reason` says why there is none.
+
+    `undefined` is the share of draws in which the metric has no figure, such as a correlation of
+    equal numbers; they are left out.
+    """
 
     low: float
     high: float
     level: float
     groups: int
     reason: str = ""
+    undefined: float = 0.0
 
 
 def bootstrap_interval(
@@ -100,7 +109,8 @@ def bootstrap_totals(
 
     Args:
         totals: `(groups, …)`, what each group adds to the sums the metric is made of.
-        metric: maps `(repetitions, …)` resampled sums to `(repetitions,)`.
+        metric: maps `(repetitions, …)` resampled sums to `(repetitions,)`; NaN where it has no
+            figure, see `Interval`.
         repetitions: how many times as many groups as there are, are drawn with replacement.
         seed: the same seed gives the same interval.
         level: the share of the resampled metrics inside.
@@ -135,8 +145,10 @@ def bootstrap_seeds_and_groups(
     where they moved it twice as much (without drawing seeds: 0.89 to 0.93, and 0.75).
 
     Args:
-        totals: `(groups, seeds, …)`, counts that each group adds to the sums of each seed.
-        metric: maps sums `(repetitions, seeds, …)` to `(repetitions, seeds)`.
+        totals: `(groups, seeds, …)`, what each group adds to the sums of each seed: one of them
+            counts rows, so that not all are 0 where there are any.
+        metric: maps sums `(repetitions, seeds, …)` to `(repetitions, seeds)`. A draw in which it
+            is NaN for a drawn seed is left out, see `Interval`.
         repetitions, seed, level: as in `bootstrap_totals`.
     """
     _check_level(level)
@@ -146,7 +158,7 @@ def bootstrap_seeds_and_groups(
     generator = np.random.default_rng(seed)
     found = []
     for sums in resampled_sums(totals, repetitions, generator):
-        weights = (sums.reshape(len(sums), seeds, -1).sum(axis=-1) > 0).astype(float)
+        weights = (sums.reshape(len(sums), seeds, -1) != 0).any(axis=-1).astype(float)
         if seeds > 1:
             weights *= _draw(generator, len(sums), seeds, seeds - 1)
         drawn = weights.sum(axis=1)
@@ -184,9 +196,14 @@ def _draw(generator: np.random.Generator, repetitions: int, units: int, number: 
 
 
 def _percentiles(found: np.ndarray, level: float, groups: int) -> Interval:
+    defined = found[~np.isnan(found)]
+    undefined = 1 - len(defined) / len(found)
+    if undefined > UNDEFINED_ALLOWED:
+        reason = f"no figure in {undefined:.0%} of the draws: a series is constant in them"
+        return Interval(math.nan, math.nan, level, groups, reason, undefined)
     tail = (1 - level) / 2
-    low, high = np.quantile(found, [tail, 1 - tail])
-    return Interval(float(low), float(high), level, groups)
+    low, high = np.quantile(defined, [tail, 1 - tail])
+    return Interval(float(low), float(high), level, groups, undefined=undefined)
 
 
 def _no_interval(level: float, groups: int) -> Interval:

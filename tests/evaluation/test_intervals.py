@@ -203,3 +203,47 @@ def test_a_level_outside_zero_and_one_is_refused():
 def test_values_without_groups_are_refused():
     with pytest.raises(ValueError, match="Received: lengths 3 and 2"):
         bootstrap_interval(np.ones(3), np.ones(2))
+
+
+def undefined_below(least):
+    """Return a metric that has no figure where the mean is lower."""
+
+    def metric(sums):
+        mean = sums[..., 0] / sums[..., 1]
+        return np.where(mean < least, np.nan, mean)
+
+    return metric
+
+
+def mean_totals(values):
+    return np.stack([values, np.ones_like(values)], axis=-1)[:, None]
+
+
+def test_draws_without_a_figure_are_left_out_and_counted():
+    # Of five groups one is 0; where it is drawn four or five times there is no figure.
+    totals = mean_totals(np.array([0.0, 1.0, 1.0, 1.0, 1.0]))
+    interval = bootstrap_seeds_and_groups(totals, undefined_below(0.3))
+    share = 5 * 0.2**4 * 0.8 + 0.2**5
+    assert interval.undefined == pytest.approx(share, abs=0.005)
+    whole = bootstrap_seeds_and_groups(totals, undefined_below(0.0))
+    assert (whole.undefined, interval.high) == (0, whole.high)
+
+
+def test_too_many_draws_without_a_figure_leave_no_interval():
+    totals = mean_totals(np.array([0.0, 0.0, 1.0, 1.0]))
+    interval = bootstrap_seeds_and_groups(totals, undefined_below(0.5))
+    assert np.isnan([interval.low, interval.high]).all()
+    assert interval.reason.startswith("no figure in 3")
+    assert interval.reason.endswith("% of the draws: a series is constant in them")
+
+
+def test_a_drawn_seed_without_a_figure_leaves_its_whole_draw_out():
+    # Seed 1 never has a figure: with one of two seeds drawn, half of the draws have none.
+    totals = np.concatenate([mean_totals(np.ones(4)), mean_totals(-np.ones(4))], axis=1)
+    interval = bootstrap_seeds_and_groups(totals, undefined_below(0.0))
+    assert interval.undefined == pytest.approx(0.5, abs=0.05)
+
+
+def test_sums_below_zero_count_as_rows():
+    interval = bootstrap_seeds_and_groups(mean_totals(np.array([-3.0, -1.0])), undefined_below(-9))
+    assert (interval.low, interval.high) == (-3, -1)
