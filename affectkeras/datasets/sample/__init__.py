@@ -3,7 +3,15 @@
 It shows that everything runs and what a report looks like; its figures say nothing about people.
 """
 
+from affectkeras.datasets.sample.affwild_layout import sample_aff_wild, write_sample_aff_wild
 from affectkeras.datasets.sample.sfew_layout import sample_sfew, write_sample_sfew
 from affectkeras.datasets.sample.thermal_layout import sample_anu_stress, write_sample_anu_stress
 
-__all__ = ["sample_anu_stress", "sample_sfew", "write_sample_anu_stress", "write_sample_sfew"]
+__all__ = [
+    "sample_aff_wild",
+    "sample_anu_stress",
+    "sample_sfew",
+    "write_sample_aff_wild",
+    "write_sample_anu_stress",
+    "write_sample_sfew",
+]

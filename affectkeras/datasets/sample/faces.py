@@ -43,7 +43,7 @@ def render_face(
     head_parts.draw_hair_behind(canvas, who)
     head_parts.draw_body(canvas, who, scene)
     head_parts.draw_skin(canvas, who, what, scene)
-    _draw_features(canvas, who, what, scene, shot)
+    draw_features(canvas, who, what, scene, shot)
     head_parts.draw_hair(canvas, who)
     head_parts.draw_glasses(canvas, who)
     _light_head(canvas, scene, backdrop)
@@ -51,7 +51,10 @@ def render_face(
     return _take_picture(canvas.image, size, scene, shot)
 
 
-def _draw_features(canvas, who, what, scene, shot) -> None:
+def draw_features(
+    canvas: Canvas, who: Identity, what: Expression, scene: Scene, shot: Shot
+) -> None:
+    """Draw what shows the expression onto a bare face."""
     mouth = face_parts.mouth_curves(who, what, shot)
     with canvas.clipped(head_parts.face_outline(who, what), flat=True):
         face_parts.draw_forehead(canvas, who, what)

@@ -44,12 +44,22 @@ def draw_backdrop(canvas: Canvas, scene: Scene) -> None:
 
 def draw_body(canvas: Canvas, who: Identity, scene: Scene) -> None:
     """Draw ears, neck and shoulders."""
+    draw_shoulders(canvas, who, scene)
+    draw_ears(canvas, who)
+
+
+def draw_shoulders(canvas: Canvas, who: Identity, scene: Scene) -> None:
+    """Draw neck and shoulders."""
     shadow = mix(who.skin, (50, 22, 18), 0.35)
     canvas.fill([(-0.4, 0.5), (0.4, 0.5), (0.44, 1.5), (-0.44, 1.5)], shadow, flat=True)
     collar = smooth([(-1.5, 1.5), (-1.1, 1.12), (-0.42, 0.98), (0, 1.2), (0.42, 0.98), (1.1, 1.12),
                      (1.5, 1.5)])  # fmt: skip
     canvas.fill(collar, scene.clothes, flat=True)
     canvas.stroke(collar[8:-8], mix(scene.clothes, _BLACK, 0.4), 0.02, flat=True)
+
+
+def draw_ears(canvas: Canvas, who: Identity) -> None:
+    """Draw the ears."""
     for side in (-1, 1):
         middle = np.array([side * (who.face_width + 0.02), 0.0])
         rim = np.stack([0.09 * np.cos(_CIRCLE), 0.19 * np.sin(_CIRCLE)], axis=1)
