@@ -33,6 +33,10 @@ RESULT_PARTS = (
     *("recipe", "command", "banners", "dataset", "protocol", "seeds", "served", "served_arm"),
     *("class_names", "arms", "baselines", "claims", "leakage", "timing", "exports"),
 )
+# A run with number targets has its targets in the place of classes, and may have an ablation:
+# see `number_results`.
+NUMBER_RESULT_PARTS = tuple("targets" if name == "class_names" else name for name in RESULT_PARTS)
+OPTIONAL_NUMBER_PARTS = ("ablation",)
 # Functions of confusion counts, which have intervals; and of true classes and probabilities.
 METRICS = {
     "accuracy": accuracy_of,
@@ -148,14 +152,17 @@ def dataset_facts(
     sample: bool,
     quick: bool,
     rejected: int,
-    target: str = "expression",
+    target: str | None = "expression",
 ) -> dict:
-    """Return the `dataset` part of a result: what was used, by part, and what was not."""
+    """Return the `dataset` part of a result: what was used, by part, and what was not.
+
+    `target` is the class target; None of a run with number targets, whose result names them itself.
+    """
     groups = frame["group"].to_numpy(dtype=str)
     parts = {part: rows for part, rows in split.parts().items() if len(rows)}
     return {
         "name": name,
-        "target": target,
+        **({} if target is None else {"target": target}),
         "sample": sample,
         "quick": quick,
         "examples": {part: len(rows) for part, rows in parts.items()},
@@ -179,11 +186,15 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
 
     Args:
         run: the run folder.
-        parts: exactly the keys of `RESULT_PARTS`. `served_arm` names the arm of the served model,
-            whose figures become `metrics`.
+        parts: exactly the keys of `RESULT_PARTS`; of a run with number targets those of
+            `NUMBER_RESULT_PARTS`, and those of `OPTIONAL_NUMBER_PARTS` it has. `served_arm` names
+            the arm of the served model, whose figures become `metrics`.
         environment_facts: by default `environment()`; a recipe adds its accelerator.
     """
-    missing, unknown = set(RESULT_PARTS) - set(parts), set(parts) - set(RESULT_PARTS)
+    needed, allowed = RESULT_PARTS, RESULT_PARTS
+    if "targets" in parts:
+        needed, allowed = NUMBER_RESULT_PARTS, (*NUMBER_RESULT_PARTS, *OPTIONAL_NUMBER_PARTS)
+    missing, unknown = set(needed) - set(parts), set(parts) - set(allowed)
     if missing or unknown:
         raise ValueError(
             f"a result needs exactly its parts. Missing: {sorted(missing)}; unknown: "
@@ -194,7 +205,6 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
             f"`served_arm` must be one of {sorted(parts['arms'])}. "
             f"Received: {parts['served_arm']!r}"
         )
-    served = parts["arms"][parts["served_arm"]]
     leakage = parts["leakage"]
     silent = set(CHECKS) - {*leakage["checks"], *leakage["not_checked"]}
     if silent:
@@ -203,12 +213,11 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
             f"Missing: {sorted(silent)}"
         )
     result = {"schema": SCHEMA, "status": "complete"}
-    for name in RESULT_PARTS:
+    for name in (name for name in allowed if name in parts):
         if name == "arms":
+            served = parts["arms"][parts["served_arm"]]
             result["metrics"] = {
-                split: {metric: found[metric] for metric in METRICS}
-                for split, found in served.items()
-                if split in PARTS
+                split: _served_figures(found) for split, found in served.items() if split in PARTS
             }
         result[name] = parts[name]
     if parts["protocol"]["name"] in LEAKY_PROTOCOLS:
@@ -216,6 +225,11 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
     result["environment"] = environment() if environment_facts is None else environment_facts
     write_json(Path(run) / "result.json", result)
     return result
+
+
+def _served_figures(found: dict) -> dict:
+    """Return the chief figures of one part; of number targets all, target by target."""
+    return found["targets"] if "targets" in found else {name: found[name] for name in METRICS}
 
 
 def _summarise_split(

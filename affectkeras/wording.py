@@ -46,3 +46,27 @@ def interval(found: dict) -> str | None:
 def points(difference: float) -> str:
     """Return a difference of two shares in percentage points, with its sign."""
     return f"{100 * difference:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signed(value: float | None, places: int = 2) -> str | None:
+    """Return a number that may lie below zero, with a proper minus; None for what is absent."""
+    if absent(value):
+        return None
+    text = f"{value:.{places}f}"
+    if not float(text):
+        text = text.removeprefix("-")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def signed_sd(found: dict) -> str | None:
+    """Return the mean of a metric that is no share, and its deviation over seeds."""
+    mean, sd = signed(found.get("mean"), 3), found.get("sd")
+    return mean if mean is None or absent(sd) else f"{mean} ± {sd:.3f}"
+
+
+def signed_interval(found: dict) -> str | None:
+    """Return the 95 % interval of a metric that is no share, or why it has none."""
+    low, high = found.get("ci95") or (None, None)
+    if absent(low) or absent(high):
+        return found.get("ci95_reason")
+    return f"[{signed(low, 3)}, {signed(high, 3)}]"

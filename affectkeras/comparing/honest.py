@@ -4,6 +4,8 @@ import json
 import shlex
 from pathlib import Path
 
+from affectkeras.wording import signed, signed_interval
+
 LEAKY_PROTOCOLS = ("paper",)
 
 
@@ -18,8 +20,9 @@ def honest_counterpart(run: Path, result: dict) -> dict:
         result: its `recipe`, `dataset` and `command`.
 
     Returns:
-        `{"run", "protocol", "arms": {arm: {"mean", "ci95"}}}` of the test accuracy, or
-        `{"not_run": command}` with the command that makes it.
+        `{"run", "protocol", "arms": {arm: {"mean", "ci95"}}}` of the test accuracy (of number
+        targets of the CCC, for `<arm> <target>`, with `"metric": "ccc"`), or `{"not_run": command}`
+        with the command that makes it.
     """
     newest, when = None, -1
     for path in Path(run).resolve().parent.glob("*/result.json"):
@@ -33,10 +36,9 @@ def honest_counterpart(run: Path, result: dict) -> dict:
     if newest is None:
         return {"not_run": _honest_command(result["command"])}
     name, other = newest
-    arms = {
-        arm: {key: found["test"]["accuracy"].get(key) for key in ("mean", "ci95")}
-        for arm, found in other["arms"].items()
-    }
+    arms = {}
+    for arm, found in other["arms"].items():
+        arms |= _figures(arm, found["test"])
     return {"run": name, "protocol": other["protocol"]["name"], "arms": arms}
 
 
@@ -45,13 +47,33 @@ def honest_words(found: dict) -> str:
     if "not_run" in found:
         return f"The honest protocol has not been run beside this: {found['not_run']}"
     figures = []
-    for arm, accuracy in found["arms"].items():
-        low, high = accuracy["ci95"]
+    for arm, one in found["arms"].items():
+        low, high = one["ci95"]
+        if "metric" in one:
+            interval = signed_interval(one) if low is not None else ""
+            figures.append(
+                f"{arm} {one['metric'].upper()} {signed(one['mean'], 3)} {interval}".rstrip()
+            )
+            continue
         interval = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
-        figures.append(f"{arm} {100 * accuracy['mean']:.1f} %{interval}")
+        figures.append(f"{arm} {100 * one['mean']:.1f} %{interval}")
     return (
         f"Protocol {found['protocol']}, which does not leak ({found['run']}): {', '.join(figures)}"
     )
+
+
+def _figures(arm: str, test: dict) -> dict:
+    """Return what stands for an arm: its accuracy, or the CCC of each of its number targets."""
+    wanted = {arm: (test.get("accuracy"), {})}
+    if "targets" in test:
+        wanted = {
+            f"{arm} {target}": (found["ccc"], {"metric": "ccc"})
+            for target, found in test["targets"].items()
+        }
+    return {
+        name: {key: found.get(key) for key in ("mean", "ci95")} | more
+        for name, (found, more) in wanted.items()
+    }
 
 
 def _is_counterpart(other: dict, result: dict) -> bool:
