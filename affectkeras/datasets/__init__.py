@@ -11,6 +11,7 @@ from affectkeras.errors import UserError
 
 NAMES = (
     *("sfew", "ferplus", "fer2013", "rafdb", "affectnet", "anu_stress"),
+    *("aff_wild",),
     *("cifar10", "image_folder"),
 )
 

@@ -11,7 +11,7 @@ VIDEO_TRUTH_COLUMNS = ("path", "planted", "faces")
 
 _LAST_MINUTE = 235959000  # HHMMSSmmm; no drawn face has a time that late
 _PLANTED = re.compile(r"\w+_235959\d{3}_\d{8}\.png")
-_FRAME = re.compile(r"(.+) clip \d+ frame \d+( at [\d.]+ s)?", re.DOTALL)
+_FRAME = re.compile(r"(.+?)( clip \d+)? (frame|label) \d+( at [\d.]+ s)?", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
