@@ -23,6 +23,7 @@ from affectkeras.evaluation.number_sums import NUMBER_METRICS, ccc_of, number_su
 from affectkeras.evaluation.splits import Split
 from affectkeras.wording import absent, signed
 
+PREDICTED = "predicted_"  # in front of a target's name: the column of its prediction
 PREDICTION_COLUMNS = ("arm", "seed", "fold", "split", "example_id", "group")
 # Of each video alone, then the mean over videos.
 PER_VIDEO = {"ccc_per_video": ccc_of, "pcc_per_video": pcc_of}
@@ -59,7 +60,7 @@ def summarise_numbers(
         per video have `videos` and `undefined` besides: how many there are, and of how many of them
         some seed has no figure.
     """
-    columns = [name for target in targets for name in (target, f"predicted_{target}")]
+    columns = [name for target in targets for name in (target, PREDICTED + target)]
     wanted = (*PREDICTION_COLUMNS, *columns)
     missing = [column for column in wanted if column not in predictions.columns]
     if missing:
@@ -83,7 +84,7 @@ def summarise_numbers(
                 {"repetitions": repetitions, "seed": seed},
             )
             for target in targets
-            if rows[f"predicted_{target}"].notna().any()
+            if rows[PREDICTED + target].notna().any()
         }
         if not found:
             raise ValueError(f"arm {arm!r} predicts none of {list(targets)} for {split} rows")
@@ -94,6 +95,29 @@ def summarise_numbers(
             "targets": found,
         }
     return arms
+
+
+def predicted_targets(predictions: pd.DataFrame) -> list[str]:
+    """Return the number targets that some row of a predictions.csv predicts."""
+    return [
+        column.removeprefix(PREDICTED)
+        for column in predictions.columns
+        if column.startswith(PREDICTED) and predictions[column].notna().any()
+    ]
+
+
+def video_ccc(rows: pd.DataFrame, target: str) -> pd.Series:
+    """Return the CCC of each group of one arm's rows, mean over seeds, the highest first.
+
+    NaN, last, where some seed has no figure.
+    """
+    seeds, seed_code = np.unique(rows["seed"].to_numpy(), return_inverse=True)
+    group_code, groups = pd.factorize(rows["group"], sort=True)
+    pair = _checked(rows, target, "the rows given")
+    totals = number_sums(*pair, group_code, seed_code, (len(groups), len(seeds)))
+    tested = totals[..., 0] > 0
+    total = np.where(tested, ccc_of(totals), 0.0).sum(axis=1)
+    return pd.Series(total / tested.sum(axis=1), groups).sort_values(ascending=False, kind="stable")
 
 
 def mean_baseline(values: pd.DataFrame, splits: Sequence[Split], targets: Sequence[str]) -> dict:
@@ -211,8 +235,8 @@ def _three(found: dict) -> str:
 
 def _checked(rows: pd.DataFrame, target: str, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Return truth and prediction of one target, both of every row."""
-    pair = [rows[name].to_numpy(dtype=float) for name in (target, f"predicted_{target}")]
-    for name, values in zip((target, f"predicted_{target}"), pair, strict=True):
+    pair = [rows[name].to_numpy(dtype=float) for name in (target, PREDICTED + target)]
+    for name, values in zip((target, PREDICTED + target), pair, strict=True):
         lacking = ~np.isfinite(values)
         if lacking.any():
             raise ValueError(

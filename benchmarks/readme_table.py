@@ -17,7 +17,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from affectkeras.comparing import compare
-from affectkeras.comparing.comparison_arms import compare_named
 from affectkeras.comparing.comparison_words import notes
 from affectkeras.comparing.ledger import make_ledger, recipe_claims
 from affectkeras.comparing.ledger_runs import sort_results
@@ -99,7 +98,7 @@ def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
 
 def comparison_words(run_dir: Path) -> dict:
     """Return what `compare` says of a run's arms, ready for JSON."""
-    matched, compared = compare_named([str(run_dir)])
+    matched, compared = compare.compare_named([str(run_dir)])
     said = {"title": compare.title(matched, compared)}
     said["verdicts"] = [*notes(matched), *compare.verdicts(matched, compared, WORTH)]
     return {"comparison": said}

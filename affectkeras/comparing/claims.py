@@ -3,6 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
+# What is published and shown as a percentage; every other metric keeps its unit.
+SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "average_accuracy", "removed_share")
+
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
@@ -10,8 +13,9 @@ class Claim:
 
     Args:
         id: such as `"table-1.resnet50-bdr"`.
-        value: as published, as a share.
-        metric: `"accuracy"`, or another that the runs measure.
+        value: as published; of `SHARES` as a share.
+        metric: `"accuracy"`, or another that the runs measure; of one of several number targets
+            `"valence.ccc"`.
         n: how many rows it was measured on; None where the paper does not say.
         protocol: the one of ours that divides as the paper did.
         source: table or figure.
@@ -34,6 +38,23 @@ class Claim:
     split: str = "test"
     model: str = ""
     note: str = ""
+
+
+def figure_of(part: dict, metric: str) -> dict:
+    """Return a metric of one part of an arm (`mean` and what else it has); empty where it has none.
+
+    Args:
+        part: of `results.summarise` or `number_results.summarise_numbers`.
+        metric: of a number target as `"valence.ccc"`; the metric alone where the arm predicts one
+            target only.
+    """
+    targets = part.get("targets")
+    if targets is None:
+        return part.get(metric) or {}
+    target, separator, name = metric.rpartition(".")
+    if not separator and len(targets) == 1:
+        target = next(iter(targets))
+    return (targets.get(target) or {}).get(name) or {}
 
 
 def claims_rows(
@@ -75,7 +96,7 @@ def claims_rows(
                 "published": claim.value,
                 "comparable": not why_not,
                 "why_not": " ".join(why_not),
-                "ours": (found or {}).get(claim.metric, {}).get("mean"),
+                "ours": figure_of(found or {}, claim.metric).get("mean"),
                 "ours_n": found["n"] if found else None,
             }
         )

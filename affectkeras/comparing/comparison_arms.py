@@ -1,61 +1,14 @@
-"""The arms that `compare` is given: read from run folders, and matched row by row."""
+"""The arms that `compare` is given, matched row by row; those of classes compared."""
 
 import dataclasses
-import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from affectkeras.comparing.honest import LEAKY_PROTOCOLS
+from affectkeras.comparing.run_arms import RunArm
 from affectkeras.errors import UserError
 from affectkeras.evaluation.comparison import ArmPredictions, Comparison, compare_arms
-from affectkeras.files import read_csv
-
-NEEDED = ("arm", "seed", "split", "example_id", "group", "predicted")
-CONTROL = "none"  # the arm without the treatment, in every recipe
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class RunArm:
-    """One arm of a run.
-
-    Args:
-        run: the run folder.
-        arm: its name in the run.
-        name: what it is called here: the arm, with its run where several runs are compared.
-        result: the run's `result.json`.
-        rows: the arm's test rows of `predictions.csv`.
-    """
-
-    run: Path
-    arm: str
-    name: str
-    result: dict
-    rows: pd.DataFrame
-
-    @property
-    def target(self) -> str:
-        """The column of `rows` that holds the true class."""
-        return _target_of(self.result)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What anyone who sees a figure of this run must know."""
-        dataset = self.result.get("dataset") or {}
-        protocol = (self.result.get("protocol") or {}).get("name")
-        leakage = self.result.get("leakage") or {}
-        return tuple(
-            label
-            for label, holds in (
-                ("sample data", dataset.get("sample")),
-                ("quick run", dataset.get("quick")),
-                (f"leaky protocol {protocol!r}", protocol in LEAKY_PROTOCOLS),
-                ("leaks were found", leakage.get("passed") is False),
-            )
-            if holds
-        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,46 +37,6 @@ class MatchedArms:
         )
 
 
-def read_arms(arguments: Sequence[str]) -> list[RunArm]:
-    """Read the arms that the command line names; the first is the reference.
-
-    Args:
-        arguments: run folders, each for all its arms with "none" or else its first arm in front,
-            and RUN:ARM for one arm.
-
-    Raises:
-        UserError: for a folder that holds no complete run of classes, an arm it has not, or fewer
-            than two arms in all.
-    """
-    named = []
-    for argument in arguments:
-        run, arm = _run_and_arm(argument)
-        result, predictions = _read_run(run)
-        test = predictions[predictions["split"] == "test"]
-        there = list(dict.fromkeys([*(result.get("arms") or {}), *test["arm"]]))
-        there = sorted(
-            (name for name in there if (test["arm"] == name).any()), key=lambda x: x != CONTROL
-        )
-        if arm is not None and arm not in there:
-            raise UserError(
-                f"{run} has no arm {arm!r} with test rows. It has: {', '.join(there) or 'none'}."
-            )
-        for name in there if arm is None else [arm]:
-            if (run.resolve(), name) not in {(one[0].resolve(), one[1]) for one in named}:
-                named.append((run, name, result, test[test["arm"] == name]))
-    if len(named) < 2:
-        found = ", ".join(f"{run}:{arm}" for run, arm, *_ in named) or "none"
-        raise UserError(
-            "compare needs at least two arms with test rows: a run folder with several, more run "
-            f"folders, or RUN:ARM. Found: {found}."
-        )
-    names = _short_names([(run, arm) for run, arm, *_ in named])
-    return [
-        RunArm(run, arm, name, result, rows)
-        for (run, arm, result, rows), name in zip(named, names, strict=True)
-    ]
-
-
 def match_arms(arms: Sequence[RunArm]) -> MatchedArms:
     """Put the arms' predictions side by side.
 
@@ -132,18 +45,9 @@ def match_arms(arms: Sequence[RunArm]) -> MatchedArms:
             them, or an arm's seeds differ in their test rows.
     """
     class_names = _class_names(arms)
-    tables = [_by_seed(one) for one in arms]
-    reference, facts = arms[0], _facts(arms[0])
-    for one, table in zip(arms[1:], tables[1:], strict=True):
-        _check_same_rows(reference, tables[0], one, table)
-        for column, other in _facts(one).items():
-            differing = int((facts[column] != other.reindex(facts.index)).sum())
-            if differing:
-                told = one.target if column == "class" else column
-                raise UserError(
-                    f"{reference.run} and {one.run} give {differing} of {len(facts)} test rows "
-                    f"another {told}. Compare runs made with the same labels and groups."
-                )
+    tables = [by_seed(one, "predicted") for one in arms]
+    # Its name may differ from run to run.
+    facts = same_rows(arms, tables, lambda one: {one.target: "class"})
     index = pd.Index(class_names)
     predictions = tuple(
         ArmPredictions(
@@ -158,60 +62,12 @@ def match_arms(arms: Sequence[RunArm]) -> MatchedArms:
     return MatchedArms(tuple(arms), true, groups, class_names, predictions)
 
 
-def compare_named(arguments: Sequence[str]) -> tuple[MatchedArms, list[Comparison]]:
-    """Read, match and compare the arms that `read_arms` takes; the first is the reference."""
-    matched = match_arms(read_arms(arguments))
+def compare_class_arms(arms: Sequence[RunArm]) -> tuple[MatchedArms, list[Comparison]]:
+    """Match and compare arms that predict classes; the first is the reference."""
+    matched = match_arms(arms)
     return matched, compare_arms(
         matched.true, matched.groups, len(matched.class_names), matched.predictions
     )
-
-
-def _target_of(result: dict) -> str:
-    return (result.get("dataset") or {}).get("target", "expression")
-
-
-def _run_and_arm(argument: str) -> tuple[Path, str | None]:
-    run, separator, arm = argument.rpartition(":")
-    if Path(argument).is_dir() or not separator or not Path(run).is_dir():
-        return Path(argument), None
-    return Path(run), arm
-
-
-def _read_run(run: Path) -> tuple[dict, pd.DataFrame]:
-    if not run.is_dir():
-        raise UserError(f"{run} is no run folder (nor RUN:ARM of one): there is no such folder.")
-    try:
-        result = json.loads((run / "result.json").read_text(encoding="utf-8"))
-        predictions = read_csv(run / "predictions.csv")
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{run} holds no complete run: result.json or predictions.csv is missing or damaged "
-            f"({error}). Give the folder of a finished run."
-        ) from error
-    target = _target_of(result)
-    if "predicted" in predictions.columns and target not in predictions.columns:
-        raise UserError(
-            f"{run / 'predictions.csv'} holds no class target (column {target}): compare knows "
-            "only classes so far, no number targets. Its columns are "
-            f"{', '.join(predictions.columns)}."
-        )
-    missing = [column for column in NEEDED if column not in predictions.columns]
-    if missing:
-        raise UserError(
-            f"{run / 'predictions.csv'} lacks the columns {', '.join(missing)}. Run the recipe "
-            "again, or give another run folder."
-        )
-    return result, predictions
-
-
-def _short_names(named: list[tuple[Path, str]]) -> list[str]:
-    runs = list(dict.fromkeys(run for run, _ in named))
-    if len(runs) == 1:
-        return [arm for _, arm in named]
-    short = [run.resolve().name for run in runs]
-    labels = short if len(set(short)) == len(runs) else [str(run) for run in runs]
-    label = dict(zip(runs, labels, strict=True))
-    return [f"{label[run]}:{arm}" for run, arm in named]
 
 
 def _class_names(arms: Sequence[RunArm]) -> tuple[str, ...]:
@@ -232,8 +88,12 @@ def _class_names(arms: Sequence[RunArm]) -> tuple[str, ...]:
     return names[0]
 
 
-def _by_seed(one: RunArm) -> pd.DataFrame:
-    """Return the predicted classes, a row per example and a column per seed."""
+def by_seed(one: RunArm, column: str) -> pd.DataFrame:
+    """Return what an arm predicted, a row per example and a column per seed.
+
+    Raises:
+        UserError: where a row stands twice for one seed, or lacks with another.
+    """
     keys = ["example_id", "seed"]
     if one.rows.duplicated(keys).any():
         repeated = one.rows.loc[one.rows.duplicated(keys), "example_id"].iloc[0]
@@ -241,7 +101,7 @@ def _by_seed(one: RunArm) -> pd.DataFrame:
             f"{one.run / 'predictions.csv'} holds the test row {repeated!r} of arm {one.arm!r} "
             "twice for one seed. Run the recipe again."
         )
-    table = one.rows.pivot(index="example_id", columns="seed", values="predicted")
+    table = one.rows.pivot(index="example_id", columns="seed", values=column)
     lacking = table.isna().any(axis=1)
     if lacking.any():
         raise UserError(
@@ -251,9 +111,42 @@ def _by_seed(one: RunArm) -> pd.DataFrame:
     return table
 
 
-def _facts(one: RunArm) -> pd.DataFrame:
+def same_rows(
+    arms: Sequence[RunArm],
+    tables: Sequence[pd.DataFrame],
+    truth: Callable[[RunArm], dict[str, str]],
+) -> pd.DataFrame:
+    """Return what the first arm holds to be true of its test rows, and check that all agree.
+
+    Args:
+        arms: the arms as read.
+        tables: of `by_seed`, one of each.
+        truth: an arm → its columns of truth, and what they are called in the answer.
+
+    Returns:
+        a row per example in the order of the index, with the columns of truth and `group`.
+
+    Raises:
+        UserError: where two arms differ in their test rows, their truth or their groups.
+    """
+    facts, *others = [_facts(one, truth(one)) for one in arms]
+    for one, table, other in zip(arms[1:], tables[1:], others, strict=True):
+        _check_same_rows(arms[0], tables[0], one, table)
+        told = {new: old for old, new in truth(one).items()}
+        for column in facts:
+            differing = int((facts[column] != other[column].reindex(facts.index)).sum())
+            if differing:
+                raise UserError(
+                    f"{arms[0].run} and {one.run} give {differing} of {len(facts)} test rows "
+                    f"another {told.get(column, column)}. Compare runs made with the same labels "
+                    "and groups."
+                )
+    return facts
+
+
+def _facts(one: RunArm, truth: dict[str, str]) -> pd.DataFrame:
     rows = one.rows.drop_duplicates("example_id").set_index("example_id")
-    return rows[[one.target, "group"]].rename(columns={one.target: "class"})
+    return rows[[*truth, "group"]].rename(columns=truth)
 
 
 def _check_same_rows(reference: RunArm, first: pd.DataFrame, one: RunArm, second: pd.DataFrame):

@@ -3,12 +3,14 @@
 import math
 
 from affectkeras.comparing.comparison_arms import MatchedArms
-from affectkeras.evaluation.comparison import Comparison, Difference
+from affectkeras.comparing.number_arms import MatchedNumbers
+from affectkeras.evaluation.comparison import METRICS, Comparison, Difference
 from affectkeras.evaluation.difference_variance import rows_needed
 from affectkeras.wording import points
 
 METRIC_WORDS = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 MINUS = "\N{MINUS SIGN}"
+HEADER = ("Arm", "Metric", "Value", "Difference", "95 % interval", "p", "Holm", "Cohen's h")
 METHOD = (
     "Differences are arm minus reference on the same test rows, in percentage points. Intervals "
     "hold 95 %, by Student's t, with test groups drawn again (bootstrap) and, where both arms have "
@@ -45,6 +47,40 @@ def verdict(one: Comparison, metric: str, worth: float, labels: tuple[str, ...] 
             "training."
         )
     return words
+
+
+def table_rows(compared: list[Comparison]) -> list[list[str]]:
+    """Return the cells below `HEADER`."""
+    rows = []
+    for metric in METRICS:
+        first = compared[0].differences[metric]
+        name = METRIC_WORDS[metric]
+        rows.append([compared[0].reference, name, f"{first.reference:.1%}", *[""] * 5])
+        for one in compared:
+            found = one.differences[metric]
+            p_values = [p_value(p).removeprefix("= ") for p in (found.p_value, found.p_adjusted)]
+            effect = f"{one.cohens_h:+.3f}" if metric == "accuracy" else ""
+            rows.append(
+                [one.arm, name, f"{found.arm:.1%}", points(found.difference), bracketed(found)]
+                + [*p_values, effect]
+            )
+    return rows
+
+
+def verdicts(matched: MatchedArms, compared: list[Comparison], worth: float) -> list[str]:
+    """Return all sentences: a verdict per arm and metric, and McNemar's test."""
+    found = []
+    for number, one in enumerate(compared, start=1):
+        labels = labels_of(matched, number)
+        found += [verdict(one, metric, worth, labels) for metric in METRICS]
+        tested = mcnemar_words(one)
+        found += [tested] if tested else []
+        if math.isfinite(one.design_effect):
+            found.append(
+                f"{one.arm}: on {one.discordance:.1%} of the rows exactly one of both arms is "
+                f"right; groups multiply the variance by {one.design_effect:.2f} (design effect)."
+            )
+    return found
 
 
 def need(one: Comparison, found: Difference, worth: float) -> str:
@@ -113,7 +149,7 @@ def mcnemar_words(one: Comparison) -> str | None:
     return words
 
 
-def notes(matched: MatchedArms) -> list[str]:
+def notes(matched: MatchedArms | MatchedNumbers) -> list[str]:
     """Return what a reader of every figure must know: labels by run, groups."""
     found = []
     for run in dict.fromkeys(one.run for one in matched.runs):
@@ -128,7 +164,7 @@ def notes(matched: MatchedArms) -> list[str]:
     return found
 
 
-def labels_of(matched: MatchedArms, arm: int) -> tuple[str, ...]:
+def labels_of(matched: MatchedArms | MatchedNumbers, arm: int) -> tuple[str, ...]:
     """Return the labels of an arm's run and of the reference's, each once."""
     return tuple(dict.fromkeys([*matched.runs[0].labels, *matched.runs[arm].labels]))
 

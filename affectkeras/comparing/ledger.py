@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 
-from affectkeras.comparing.claims import Claim
+from affectkeras.comparing.claims import SHARES, Claim
 from affectkeras.comparing.honest import LEAKY_PROTOCOLS
 from affectkeras.comparing.ledger_runs import Found, Ours, choose, figures_of, why_not_run
 from affectkeras.errors import UserError
@@ -18,8 +18,6 @@ from affectkeras.evaluation.proportions import difference_interval, wilson_inter
 QUOTED = "not ours: the paper quotes another work"
 # A published figure betrays its count of right rows where rounding moves it less than this.
 COUNT_TOLERANCE = 0.05
-# What is published and shown as a percentage; every other metric keeps its unit.
-SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "average_accuracy", "removed_share")
 
 
 @dataclasses.dataclass(frozen=True)

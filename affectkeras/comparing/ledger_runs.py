@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from affectkeras.comparing.claims import Claim
+from affectkeras.comparing.claims import Claim, figure_of
 from affectkeras.comparing.honest import LEAKY_PROTOCOLS
 from affectkeras.errors import UserError
 from affectkeras.wording import absent
 
-# Data sets that their owners give out on a signed agreement only.
-LICENCE_GATED = frozenset({"affectnet", "anu_stress", "kemocon", "rafdb", "sfew"})
+# Data sets that their owners give out on a signed agreement only, without - and _.
+LICENCE_GATED = frozenset(
+    {"affectnet", "affwild", "affwild2", "anustress", "kemocon", "rafdb", "sfew"}
+)
 # Where several honest protocols were run, the strictest stands in the ledger.
 OWNERS_SPLIT = "official"
 
@@ -99,7 +101,7 @@ def figures_of(recipe: str, claim: Claim, found: Found) -> list[Ours]:
         if result["recipe"] != recipe:
             continue
         part = result["arms"].get(claim.arm, {}).get(claim.split, {})
-        metric, model = part.get(claim.metric) or {}, _model(result)
+        metric, model = figure_of(part, claim.metric), _model(result)
         if result["dataset"]["name"] != claim.dataset or absent(metric.get("mean")):
             continue
         if claim.model and model != claim.model:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from affectkeras.files import atomic_file
 from affectkeras.reporting.leak_plots import draw_leaking_pairs
+from affectkeras.reporting.number_plots import NUMBER_PLOTS
 from affectkeras.reporting.plot_style import FAINT, INK, STYLE, arm_color, draw_seeds
 from affectkeras.reporting.pruning_plots import draw_feature_maps, draw_sweep
 from affectkeras.reporting.reliability_plot import draw_reliability
@@ -24,7 +25,7 @@ from affectkeras.reporting.removal_plots import (
     draw_loss_variance,
     draw_removed_faces,
 )
-from affectkeras.reporting.run_data import RunData, read_run
+from affectkeras.reporting.run_data import RunData, has_accuracy, read_run
 from affectkeras.reporting.stress_plots import (
     draw_activations,
     draw_arms_together,
@@ -106,7 +107,7 @@ def _can_be_drawn(claim: dict) -> bool:
 
 def draw_learning_curves(run: RunData) -> Figure | None:
     """Draw loss and accuracy against steps, a row per arm [Figures 5, 6, 10 and 11]."""
-    if run.history is None:
+    if not has_accuracy(run.history):
         return None
     arms = run.chief_arms(run.history["arm"])
     figure = Figure(figsize=(9.5, 2.9 * len(arms)))
@@ -233,4 +234,5 @@ PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "loss-variance": draw_loss_variance,
     "loss-histogram": draw_loss_histogram,
     "removed-faces": draw_removed_faces,
+    **NUMBER_PLOTS,
 }

@@ -2,7 +2,7 @@
 
 import json
 
-from affectkeras.comparing.comparison_arms import compare_named
+from affectkeras.comparing.compare import compare_named
 from affectkeras.comparing.comparison_words import verdict as verdict_on
 from affectkeras.comparing.honest import honest_words
 from affectkeras.errors import UserError

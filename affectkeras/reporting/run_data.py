@@ -10,11 +10,12 @@ import pandas as pd
 
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv
+from affectkeras.number_results import predicted_targets
 
 MANY = 6
 _NEEDED = {
-    "history": ("arm", "seed", "epoch", "step", "loss", "accuracy", "val_loss", "val_accuracy"),
-    "predictions": ("arm", "seed", "split", "example_id", "predicted"),
+    "history": ("arm", "seed", "epoch", "step", "loss", "val_loss"),
+    "predictions": ("arm", "seed", "split", "example_id"),
     "removals": ("arm", "seed", "epoch", "example_id", "expression", "loss"),
     "scores": ("arm", "seed", "epoch", "example_id", "loss", "removed"),
     "rejected": ("path", "kind", "reason"),
@@ -46,7 +47,8 @@ class RunData:
         folder: the run folder.
         result, config: `result.json` and `config.json`; empty dicts where absent.
         history … activation_history: the CSV files of these names; `None` where absent, empty or
-            without the columns that are needed.
+            without the columns that are needed. `predictions` are of classes,
+            `number_predictions` the same file of a run with number targets.
         thumbnails: example_id → uint8 `(96, 96, 3)` of removed faces and of pairs that leak.
     """
 
@@ -55,6 +57,7 @@ class RunData:
     config: dict
     history: pd.DataFrame | None
     predictions: pd.DataFrame | None
+    number_predictions: pd.DataFrame | None
     removals: pd.DataFrame | None
     scores: pd.DataFrame | None
     rejected: pd.DataFrame | None
@@ -73,27 +76,44 @@ class RunData:
         return (self.result.get("dataset") or {}).get("target", "expression")
 
     @property
+    def number_targets(self) -> list[str]:
+        """The number targets, such as valence; empty where classes are predicted."""
+        found = list(self.result.get("targets") or [])
+        if not found and self.number_predictions is not None:
+            found = predicted_targets(self.number_predictions)
+        return found
+
+    def arm_for(self, target: str) -> str | None:
+        """Return the arm that stands for a number target: the served one where it predicts it."""
+        arms = self.result.get("arms") or {}
+        able = [
+            arm
+            for arm, found in arms.items()
+            if target in ((found.get("test") or {}).get("targets") or {})
+        ]
+        served = self.result.get("served_arm")
+        if served in able:
+            return served
+        return max(able, key=lambda arm: _score(arms[arm], target), default=None)
+
+    @property
     def arms(self) -> list[str]:
         """The arms in the order in which the result names them, then those of the CSV files."""
         found = list(self.result.get("arms") or {})
-        for frame in (self.history, self.predictions, self.scores):
+        for frame in (self.history, self.predictions, self.number_predictions, self.scores):
             if frame is not None:
                 found += frame["arm"].unique().tolist()
         return list(dict.fromkeys(found))
 
     def chief_arms(self, names: Iterable[str]) -> list[str]:
-        """Return at most `MANY` of these arms, those of the highest validation accuracy, in order.
+        """Return at most `MANY` of these arms, the best on validation rows, in order.
 
-        More cannot be told apart in one plot.
+        Best by accuracy, or by the mean CCC of number targets. More cannot be told apart in a plot.
         """
         wanted = set(names)
         arms = [arm for arm in self.arms if arm in wanted]
-
-        def accuracy(arm: str) -> float:
-            found = (self.result.get("arms") or {}).get(arm, {}).get("validation") or {}
-            return (found.get("accuracy") or {}).get("mean") or 0.0
-
-        chief = sorted(arms, key=accuracy, reverse=True)[:MANY]
+        found = self.result.get("arms") or {}
+        chief = sorted(arms, key=lambda arm: _score(found.get(arm) or {}), reverse=True)[:MANY]
         return [arm for arm in arms if arm in chief]
 
     @property
@@ -124,13 +144,38 @@ def read_run(run_dir: Path) -> RunData:
     folder = Path(run_dir)
     if not folder.is_dir():
         raise UserError(f"{folder} is no run folder: there is no such folder.")
+    frames = {name: _read_frame(folder / f"{name}.csv", needed) for name, needed in _NEEDED.items()}
+    predictions = frames.pop("predictions")
+    numbers = None
+    if predictions is not None and "predicted" not in predictions.columns:
+        numbers = predictions if predicted_targets(predictions) else None
+        predictions = None
     return RunData(
         folder=folder,
         result=_read_json(folder / "result.json"),
         config=_read_json(folder / "config.json"),
-        **{name: _read_frame(folder / f"{name}.csv", needed) for name, needed in _NEEDED.items()},
+        predictions=predictions,
+        number_predictions=numbers,
+        **frames,
         thumbnails=_read_thumbnails(folder / "thumbnails.npz"),
     )
+
+
+def has_accuracy(history: pd.DataFrame | None) -> bool:
+    """Whether a history is one of classes: of numbers it has losses alone."""
+    if history is None or not {"accuracy", "val_accuracy"} <= set(history.columns):
+        return False
+    return bool(history["accuracy"].notna().any())
+
+
+def _score(splits: dict, target: str | None = None) -> float:
+    """Return what arms are ranked by: validation accuracy, or CCC of number targets."""
+    part = splits.get("validation") or {}
+    numbers = part.get("targets") or {}
+    chosen = [one for name, one in numbers.items() if target in (None, name)]
+    found = [(one.get("ccc") or {}).get("mean") for one in chosen]
+    found = found or [(part.get("accuracy") or {}).get("mean")]
+    return sum(one or 0.0 for one in found) / len(found)
 
 
 def _read_json(path: Path) -> dict:

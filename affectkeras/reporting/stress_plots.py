@@ -5,14 +5,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from affectkeras.reporting.plot_style import FAINT, INK, arm_color, draw_seeds
-from affectkeras.reporting.run_data import RunData
+from affectkeras.reporting.run_data import RunData, has_accuracy
 
 _PROTOCOLS = {"subject": "subjects held out", "paper": "as published, leaking"}
 
 
 def draw_arms_together(run: RunData) -> Figure | None:
     """Draw loss and accuracy of all arms over the epochs in one picture [Figure 7]."""
-    if run.history is None:
+    if not has_accuracy(run.history):
         return None
     arms = run.chief_arms(run.history["arm"])
     if len(arms) < 2:

@@ -8,12 +8,14 @@ import pytest
 from PIL import Image
 
 from affectkeras.comparing.compare import compare_command, markdown, printed_lines
-from affectkeras.comparing.comparison_arms import match_arms, read_arms
+from affectkeras.comparing.comparison_arms import match_arms
 from affectkeras.comparing.comparison_plot import draw_differences
 from affectkeras.comparing.comparison_words import rounded, verdict
+from affectkeras.comparing.run_arms import read_arms
 from affectkeras.errors import UserError
 from affectkeras.evaluation.comparison import compare_arms
 from affectkeras.files import read_csv, write_csv, write_json
+from tests.synthetic_number_run import write_number_run
 
 CLASSES = ("Angry", "Happy", "Sad")
 HONEST = {
@@ -150,10 +152,21 @@ def test_what_is_no_run_is_refused(tmp_path):
     assert f"more run folders, or RUN:ARM. Found: {run}:bdr." in error_of(f"{run}:bdr")
 
 
-def test_number_targets_are_refused_for_now(tmp_path):
+def test_predictions_without_the_target_are_refused(tmp_path):
     run = write_run(tmp_path / "a")
     change_predictions(run, lambda frame: frame.rename(columns={"expression": "target"}))
-    assert "compare knows only classes so far, no number targets" in error_of(run)
+    assert error_of(run) == (
+        f"{run / 'predictions.csv'} holds no class target (column expression). Its columns are "
+        "arm, seed, fold, split, example_id, group, target, predicted."
+    )
+
+
+def test_classes_are_not_compared_with_numbers(tmp_path):
+    run, numbers = write_run(tmp_path / "a"), write_number_run(tmp_path / "b")
+    assert error_of(run, numbers) == (
+        f"{run} predicts classes, {numbers} numbers: they have no metric in common. Compare runs "
+        "of one kind."
+    )
 
 
 def test_damaged_predictions_are_refused(tmp_path):

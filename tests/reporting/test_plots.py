@@ -8,9 +8,12 @@ from PIL import Image
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv, write_csv
 from affectkeras.reporting import plots, pruning_plots, removal_plots, stress_plots
+from affectkeras.reporting.number_plots import NUMBER_PLOTS
 from affectkeras.reporting.plot_style import arm_color
 from affectkeras.reporting.run_data import read_run
 from tests.synthetic_run import REMOVAL_EPOCH, change_result, read_result, write_synthetic_run
+
+CLASS_PLOTS = set(plots.PLOTS) - set(NUMBER_PLOTS)
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def labels_of(axes):
 
 def test_a_complete_run_gets_every_plot_as_a_png(run):
     written = plots.plot_run(run)
-    assert list(written) == list(plots.PLOTS)
+    assert list(written) == [name for name in plots.PLOTS if name in CLASS_PLOTS]
     for path in written.values():
         assert path.parent == run / "plots"
         with Image.open(path) as image:
@@ -40,7 +43,7 @@ def test_a_complete_run_gets_every_plot_as_a_png(run):
 
 def test_a_run_without_removal_gets_no_removal_plots(tmp_path):
     run = write_synthetic_run(tmp_path / "run", arms=("none",), seeds=(0,))
-    assert names_of_plots(run) == set(plots.PLOTS) - REMOVAL_PLOTS - {"arms-together"}
+    assert names_of_plots(run) == CLASS_PLOTS - REMOVAL_PLOTS - {"arms-together"}
 
 
 def test_an_empty_folder_gets_no_plots_and_no_error(tmp_path):
@@ -72,19 +75,19 @@ REMOVAL_PLOTS = {"loss-variance", "loss-histogram", "removed-faces"}
 )
 def test_a_missing_file_takes_only_its_own_plots_away(run, name, lost):
     (run / name).unlink()
-    assert names_of_plots(run) == set(plots.PLOTS) - lost
+    assert names_of_plots(run) == CLASS_PLOTS - lost
 
 
 def test_header_only_files_count_as_missing(run):
     for name in ("removals.csv", "scores.csv"):
         write_csv(run / name, read_csv(run / name).iloc[:0])
-    assert names_of_plots(run) == set(plots.PLOTS) - REMOVAL_PLOTS
+    assert names_of_plots(run) == CLASS_PLOTS - REMOVAL_PLOTS
 
 
 def test_a_run_whose_removal_found_nothing_still_shows_the_variance(run):
     (run / "removals.csv").unlink()
     write_csv(run / "scores.csv", read_csv(run / "scores.csv").assign(removed=False))
-    assert names_of_plots(run) == set(plots.PLOTS) - {"loss-histogram", "removed-faces"}
+    assert names_of_plots(run) == CLASS_PLOTS - {"loss-histogram", "removed-faces"}
 
 
 def test_the_sweep_shows_means_over_seeds_and_the_whole_network(run):

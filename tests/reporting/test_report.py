@@ -6,8 +6,7 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from affectkeras.comparing.compare import verdicts
-from affectkeras.comparing.comparison_arms import compare_named
+from affectkeras.comparing.compare import compare_named, verdicts
 from affectkeras.errors import UserError
 from affectkeras.files import read_csv, write_csv
 from affectkeras.reporting.report import write_report
