@@ -156,6 +156,21 @@ def test_a_module_of_pytorch_gives_the_same():
     np.testing.assert_allclose(array_of(model(pixels))[..., 0], expected, rtol=0, atol=1e-5)
 
 
+def test_the_peer_of_the_benchmark_is_the_same_network():
+    torch = pytest.importorskip("torch")
+    from benchmarks.torch_cnn_gru import CnnGru
+
+    torch.manual_seed(1)
+    peer = CnnGru(features=5, hidden_size=3, image_size=16)
+    images = torch.from_numpy(np.moveaxis(random_pixels(), -1, 2) / 255)
+    with torch.inference_mode():
+        expected = peer(images).numpy()
+    model = build_cnn_gru(**SMALL)
+    load_torch_state_dict(model, peer.state_dict())
+    found = array_of(model(random_pixels()))[..., 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_shorter_names_of_the_layers_mean_the_same():
     state = random_state()
     short = {
