@@ -1,4 +1,4 @@
-"""Commands: `python -m affectkeras doctor | predict | prune | …`."""
+"""Commands: `python -m affectkeras doctor | predict | prune | demo | …`."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -216,6 +216,35 @@ def compare(
     compare_command(list(arms), out=out, worth_points=worth)
 
 
+def demo(
+    run: Annotated[Positional[Path | None], arg(metavar="[RUN]")] = None,
+    /,
+    port: int = 0,
+    open: bool = False,
+    max_minutes: float = 10,
+    max_megabytes: float = 500,
+) -> None:
+    """Show on a page of this machine what a model reads in a video, frame by frame.
+
+    Drop a video or photo, or use the webcam: it plays with face and reading drawn in, beside curves
+    over time; the keys k and j go a frame on and back. Only this machine reaches the page, nothing
+    is sent elsewhere, and all that was uploaded is deleted. Ctrl-C ends it.
+
+    Args:
+        run: a run folder; left out: a sample model on rendered faces, trained once in about two
+            minutes.
+        port: 0: any that is free.
+        open: open the page in the browser.
+        max_minutes: length of a video that is accepted.
+        max_megabytes: size of a file that is accepted.
+    """
+    from affectkeras.demo.serve import demo_command
+    from affectkeras.demo.uploads import Limits
+
+    limits = Limits(megabytes=max_megabytes, minutes=max_minutes)
+    demo_command(run, port=port, open_browser=open, limits=limits)
+
+
 def main() -> object:
     """Run the command that the command line names."""
     return tyro.extras.subcommand_cli_from_dict(
@@ -227,6 +256,7 @@ def main() -> object:
             "sweep": sweep,
             "compare": compare,
             "ledger": ledger,
+            "demo": demo,
         },
         prog="python -m affectkeras",
         description=(
