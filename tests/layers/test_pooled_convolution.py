@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from affectkeras.layers.pooled_convolution import PooledConvolution
-from affectkeras.pruning.graph import find_groups
+from affectkeras.pruning.surgery import prune_model
 from tests.layer_checks import run_layer_test
+from tests.pruning.small_models import plan_for
 
 BIASED = keras.initializers.RandomNormal(stddev=0.5, seed=2)
 
@@ -67,13 +68,20 @@ def test_what_is_fixed_cannot_be_given():
         PooledConvolution(4, 3, padding="valid")
 
 
-def test_pruning_knows_its_maps():
+def test_pruning_takes_a_map_that_is_always_zero_and_nothing_changes():
     images = keras.Input((8, 6, 2))
-    x = PooledConvolution(4, name="first")(images)
-    x = PooledConvolution(3, name="second")(x)
-    model = keras.Model(images, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
-    groups = {group.members[0][0]: group for group in find_groups(model)}
-    assert [name for name, group in groups.items() if group.prunable] == ["first", "second"]
+    x = PooledConvolution(4, name="first", bias_initializer=BIASED)(images)
+    x = PooledConvolution(3, name="second", bias_initializer=BIASED)(x)
+    model = keras.Model(images, keras.layers.Dense(2)(keras.layers.Flatten()(x)), name="pooled")
+    kernel, bias = model.get_layer("first").get_weights()
+    kernel[..., 1], bias[1] = 0, 0
+    model.get_layer("first").set_weights([kernel, bias])
+    pruned = prune_model(model, plan_for(model, "first", (1,)))
+    assert type(pruned.get_layer("first")) is PooledConvolution
+    shapes = [weight.shape for weight in pruned.weights[:4]]
+    assert shapes == [(3, 3, 2, 3), (3,), (3, 3, 3, 3), (3,)]
+    found, expected = (array_of(one(random_images())) for one in (pruned, model))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_it_keeps_what_layers_owe_keras():
