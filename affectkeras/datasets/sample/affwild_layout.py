@@ -31,7 +31,7 @@ from affectkeras.datasets.sample.talking_paths import (
     draw_motion,
 )
 
-VERSION = 1  # raise it when the drawn videos change: cached copies of older ones are left alone
+VERSION = 2  # raise it when the drawn videos change: cached copies of older ones are left alone
 
 PLANTED = ("cut", "away", "unlabelled")
 _FIRST = 101  # the number that is the first video's name

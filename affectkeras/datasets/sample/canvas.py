@@ -65,15 +65,17 @@ class Canvas:
     def project(self, points, flat: bool = False) -> np.ndarray:
         """Return pixel coordinates `(n, 2)` of face points; `flat` ones lie behind the face."""
         x, y = np.asarray(points, dtype=np.float64).reshape(-1, 2).T
-        depth = 0.0 if flat else 0.8 * np.sqrt(np.clip(1 - (x / 1.0) ** 2 - (y / 1.3) ** 2, 0, 1))
+        depth = 0.0 if flat else 0.8 * np.sqrt(np.maximum(1 - x**2 - (y / 1.3) ** 2, 0))
         # The aligner centres the features, so the picture follows half of their movement.
         turned_x = x * math.cos(self.yaw) + (depth - 0.35) * math.sin(self.yaw)
         turned_y = y * math.cos(self.pitch) + (depth - 0.35) * math.sin(self.pitch)
         cosine, sine = math.cos(self.roll), math.sin(self.roll)
-        rolled = np.stack(
-            [turned_x * cosine - turned_y * sine, turned_x * sine + turned_y * cosine], axis=1
-        )
-        return self.center + rolled * self.scale
+        pixels = np.empty((len(x), 2))
+        pixels[:, 0] = turned_x * cosine - turned_y * sine
+        pixels[:, 1] = turned_x * sine + turned_y * cosine
+        pixels *= self.scale
+        pixels += self.center
+        return pixels
 
     def fill(self, points, color: Color, flat: bool = False) -> None:
         """Fill the polygon through `points`."""
