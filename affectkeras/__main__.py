@@ -20,6 +20,7 @@ def doctor(
     group_pattern: Annotated[str | None, arg(metavar="REGEX")] = None,
     modality: Annotated[str | None, arg(metavar="NAME")] = None,
     labels: Annotated[int | None, arg(metavar="6|20")] = None,
+    alignment: Literal["auto", "frame", "box"] = "auto",
 ) -> int:
     """Look through a data set and say what is there, what is missing and what to mend.
 
@@ -33,13 +34,16 @@ def doctor(
         group_pattern: for image_folder: what its one group captures in a path is the image's group.
         modality: for anu_stress: thermal (where nothing is said) or what else the manifest names.
         labels: for anu_stress: only the first so many clips of each video.
+        alignment: for aff_wild: whether labels belong to frames by number, or only frames with a
+            box have labels; auto finds it out for each video.
     """
     from affectkeras.doctor import doctor_command
 
-    # Aligned faces are the reader's own default; the other readers know no such option.
-    chosen = None if images == "aligned" else images
     options = {"group_pattern": group_pattern, "modality": modality, "labels": labels}
-    return doctor_command(name, folder, images=chosen, **options)
+    # These are the reader's own defaults; the other readers know no such options.
+    options["images"] = None if images == "aligned" else images
+    options["alignment"] = None if alignment == "auto" else alignment
+    return doctor_command(name, folder, **options)
 
 
 def crop_faces(

@@ -1,11 +1,14 @@
 """What the doctor says of images and file names that stand more than once in a data set."""
 
+import os
+
 import pandas as pd
 
+from affectkeras.datasets.anu_stress_manifest import VIDEO_SUFFIXES
 from affectkeras.datasets.sample.marks import SampleMarks
 from affectkeras.datasets.table import ArrayPayload, ExampleTable, FilePayload
 from affectkeras.doctor_report import NO_SPLIT, Report, shorten
-from affectkeras.media.hashing import find_identical
+from affectkeras.media.hashing import find_identical, pixel_digests
 from affectkeras.media.near_duplicates import describe_images, find_copies
 
 
@@ -20,9 +23,17 @@ def report_identical(
     if sources is None:
         report.add("Pixel-identical images: not looked for, the examples are no images")
         return
-    signatures = describe_images(sources, progress=progress)
-    groups = find_identical(signatures.digests)
     frame = table.frame
+    if isinstance(table.payload, FilePayload) and _are_videos(table.payload):
+        report.add("Pixel-identical images: not looked for, the examples are videos")
+        return
+    signatures = None
+    if "video" in frame:  # only digests: there can be millions
+        digests = pixel_digests(sources, progress=progress)
+    else:
+        signatures = describe_images(sources, progress=progress)
+        digests = signatures.digests
+    groups = find_identical(digests)
     classes = [target.name for target in table.targets if target.kind == "class"]
     across, labels, within = [], [], []
     for rows in groups:
@@ -51,7 +62,7 @@ def report_identical(
         )
     if within:
         report.add("The same image several times in one split", shorten(within, 5))
-    if "video" in frame:
+    if signatures is None:
         report.add("Copies that are not identical: not looked for, frames of a video are alike")
         return
     _report_copies(report, frame, find_copies(signatures, progress=progress), marks)
@@ -103,6 +114,10 @@ def report_same_names(report: Report, table: ExampleTable) -> None:
             lines.append(f"{split or NO_SPLIT}: {file} in {among}")
         if lines:
             report.add(f"The same file name under several classes: {len(lines)}", shorten(lines))
+
+
+def _are_videos(payload: FilePayload) -> bool:
+    return any(os.path.splitext(path)[1].casefold() in VIDEO_SUFFIXES for path in payload.paths[:1])
 
 
 def _image_sources(payload: FilePayload | ArrayPayload) -> list | None:

@@ -11,7 +11,7 @@ from affectkeras.errors import UserError
 
 NAMES = (
     *("sfew", "ferplus", "fer2013", "rafdb", "affectnet", "anu_stress"),
-    *("aff_wild",),
+    *("aff_wild", "aff_wild2", "afew"),
     *("cifar10", "image_folder"),
 )
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from affectkeras.datasets.aff_wild_boxes import Boxes
-from affectkeras.datasets.face_videos import NO_LABEL, Rejected, frame_names, is_label
+from affectkeras.datasets.face_videos import NO_FRAME, NO_LABEL, Rejected, frame_names, is_label
 from affectkeras.errors import UserError
 from affectkeras.media.frame_count import FrameCount
 
@@ -107,14 +107,15 @@ def align_labels(
         frames = np.full(number, -1)
         frames[: len(with_box)] = with_box[:number]
     known = video.count or FrameCount(0, 0)
+    without = f"a label without a frame: {np.sum(frames >= 0)} frames have a box"
     cases = (
-        (frames < 0, "excluded", f"a label without a frame: only {np.sum(frames >= 0)} have a box"),
-        (np.full(number, video.count is None), "damaged", video.reason),
         (
-            frames >= known.told,
+            frames < 0,
             "excluded",
-            f"a label without a frame: the video has {known.told}",
+            f"a label without a frame: {np.sum(frames >= 0)} frames have a box",
         ),
+        (np.full(number, video.count is None), "damaged", video.reason),
+        (frames >= known.told, "excluded", f"{NO_FRAME} {known.told}"),
         (
             frames >= known.frames,
             "damaged",

@@ -17,6 +17,7 @@ from affectkeras.errors import UserError
 TARGETS = (Target("valence", "number"), Target("arousal", "number"))
 BOX = ("x", "y", "width", "height")
 NO_LABEL = "its valence or arousal is no number in [-1, 1]"
+NO_FRAME = "a label without a frame: the number of the video's frames is"
 
 Rejected = tuple[str, str, str]
 
