@@ -94,7 +94,7 @@ def export_saved_model(
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serve", serve, [tf.TensorSpec((None,), tf.string, name="images")])
     archive.add_endpoint("describe", describe, [])
-    with _written_whole(Path(folder)) as unfinished:
+    with written_whole(Path(folder)) as unfinished:
         archive.write_out(os.fspath(unfinished), verbose=False)
     return Path(folder)
 
@@ -223,7 +223,7 @@ def _export_probabilities(model: keras.Model, path: Path, suffix: str, format: s
     ]
     wrapper = _Probabilities(model)
     wrapper(np.zeros((1, *model.input_shape[1:]), "float32"))
-    with _written_whole(path) as unfinished, warnings.catch_warnings():
+    with written_whole(path) as unfinished, warnings.catch_warnings():
         # Keras asks NumPy for a name it once had, while preparing tf2onnx for NumPy 2.
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         wrapper.export(
@@ -233,7 +233,7 @@ def _export_probabilities(model: keras.Model, path: Path, suffix: str, format: s
 
 
 @contextlib.contextmanager
-def _written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; move it into place once it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.stem}-{os.getpid()}-unfinished{path.suffix}")

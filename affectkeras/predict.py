@@ -134,18 +134,13 @@ def load_classifier(folder: Path) -> tuple[list[str], Callable[[list[bytes]], np
     Raises:
         UserError: when the folder cannot be loaded or is no such model.
     """
-    start_tensorflow()  # quietly: its notes would drown the table
+    return classifier_of(load_saved_model(folder), folder)
+
+
+def classifier_of(loaded, folder: Path) -> tuple[list[str], Callable[[list[bytes]], np.ndarray]]:
+    """Return what `load_classifier` does of a SavedModel that `load_saved_model` has loaded."""
     import tensorflow as tf
 
-    try:
-        # The object must stay alive as long as its signatures are used: it owns the weights.
-        loaded = tf.saved_model.load(os.fspath(folder))
-    except Exception as error:
-        # What TensorFlow raises (OSError, IndexError, KeyError …) depends on where the damage lies.
-        raise UserError(
-            f"{folder}: this SavedModel cannot be loaded; it may be damaged or incomplete. Export "
-            f"the run again. TensorFlow says: {(str(error) or repr(error)).splitlines()[0]}"
-        ) from error
     missing = {"describe", "serving_default"} - set(loaded.signatures)
     if missing:
         raise UserError(
@@ -163,6 +158,25 @@ def load_classifier(folder: Path) -> tuple[list[str], Callable[[list[bytes]], np
         return outputs["probabilities"].numpy()
 
     return class_names, classify
+
+
+def load_saved_model(folder: Path):
+    """Load a SavedModel, whatever its signatures; keep it as long as they are used.
+
+    Raises:
+        UserError: when it cannot be loaded.
+    """
+    start_tensorflow()  # quietly: its notes would drown the table
+    import tensorflow as tf
+
+    try:
+        return tf.saved_model.load(os.fspath(folder))
+    except Exception as error:
+        # What TensorFlow raises (OSError, IndexError, KeyError …) depends on where the damage lies.
+        raise UserError(
+            f"{folder}: this SavedModel cannot be loaded; it may be damaged or incomplete. Export "
+            f"the run again. TensorFlow says: {(str(error) or repr(error)).splitlines()[0]}"
+        ) from error
 
 
 def predict_files(

@@ -1,9 +1,11 @@
-"""Doing one thing to many files at once, with a progress bar."""
+"""Working on many files at once, with a progress bar; reading ahead of what is worked on."""
 
 import os
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import Full, Queue
 
 from tqdm import tqdm
 
@@ -51,3 +53,52 @@ def count_processors() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux: a container may own fewer than the machine has
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def read_ahead(items: Iterable, depth: int = 32) -> Iterator:
+    """Yield the items of an iterable that a thread works through, so many ahead.
+
+    Decoding a video lets go of Python's lock, and goes on while the last frames are worked on.
+
+    Raises:
+        Whatever the iterable raises, where its item would have come.
+    """
+    queue: Queue = Queue(depth)
+    stop = threading.Event()
+
+    def work():
+        try:
+            for item in items:
+                if not _put(queue, (item, None), stop):
+                    return
+            _put(queue, (None, StopIteration()), stop)
+        except BaseException as error:  # handed over to whoever reads
+            _put(queue, (None, error), stop)
+        finally:
+            if hasattr(items, "close"):  # a generator left half-way lets go of its file
+                items.close()
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    try:
+        while True:
+            item, error = queue.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item
+    finally:
+        stop.set()
+        worker.join()
+
+
+def _put(queue: Queue, entry: tuple, stop: threading.Event) -> bool:
+    """Put an entry into a queue as soon as there is room; False where nobody reads any more."""
+    while not stop.is_set():
+        try:
+            queue.put(entry, timeout=0.1)
+            return True
+        except Full:
+            continue
+    return False

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import zipfile
 from collections.abc import Callable, Iterator
@@ -76,6 +77,7 @@ def find_video_faces(
     settings: TrackingSettings | None = None,
     detection: DetectionSettings = DETECTION,
     *,
+    frames: int | None = None,
     on_frame: Callable[[], object] = lambda: None,
 ) -> VideoFaces:
     """Return the faces of a video; the second time they come from the cache.
@@ -84,6 +86,7 @@ def find_video_faces(
         path: the video.
         settings: how faces are followed; by default `TrackingSettings()`.
         detection: how faces are searched for.
+        frames: look at the first so many only; None: at all.
         on_frame: called for each frame that is looked at, for a progress bar.
 
     Raises:
@@ -96,13 +99,13 @@ def find_video_faces(
         digest = file_digest(Path(path))
     except OSError as error:
         raise VideoDamaged(f"cannot be read: {error.strerror or error}") from error
-    told = {"format": FORMAT, "video": digest, **dataclasses.asdict(settings)}
+    told = {"format": FORMAT, "video": digest, "frames": frames, **dataclasses.asdict(settings)}
     told |= {"detection": detection.describe()}
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
     kept = cache_dir("tracks") / f"{key}.npz"
     found = _read(kept)
     if found is None:
-        found = _find(path, settings, detection, on_frame)
+        found = _find(path, settings, detection, frames, on_frame)
         _write(kept, found)
     return found
 
@@ -151,11 +154,11 @@ def as_colour(pixels: np.ndarray) -> np.ndarray:
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., np.newaxis], 3, axis=2)
 
 
-def _find(path, settings, detection: DetectionSettings, on_frame) -> VideoFaces:
+def _find(path, settings, detection: DetectionSettings, count, on_frame) -> VideoFaces:
     times, sizes = [], []
 
     def reduced():
-        for frame in every_frame(path):
+        for frame in itertools.islice(every_frame(path), count):
             picture = as_colour(frame.pixels)
             times.append(frame.shown_s)
             if not sizes:

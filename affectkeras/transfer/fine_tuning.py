@@ -44,6 +44,7 @@ def fine_tune(
     features=None,
     make_removal: Callable | None = None,
     branch: Branch | None = None,
+    loss: keras.losses.Loss | None = None,
     verbose: int | None = None,
 ) -> tuple[list[dict], keras.callbacks.Callback | None]:
     """Train the model through all stages, going on from `state_path` where a run was cut off.
@@ -64,6 +65,7 @@ def fine_tune(
         make_removal: `make_removal(score)` returns the callback that removes rows; `score(rows)`
             are their clean losses.
         branch: where trainings that are equal up to an epoch share those epochs.
+        loss: of numbers, see `prepare_stage`; absent: that of classes.
         verbose: as in `keras.Model.fit`; absent: a bar on a terminal, else a line per epoch.
 
     Returns:
@@ -93,7 +95,7 @@ def fine_tune(
         if stage.trainable == "head" and features is not None:
             trained, source = head_of(model), features
             stage = dataclasses.replace(stage, trainable="all")
-        prepare_stage(trained, stage, steps)
+        prepare_stage(trained, stage, steps, loss)
         first = stage.first_epoch
         if position is not None and index == position.stage:
             first = restore(state_path, trained, parts).next_epoch

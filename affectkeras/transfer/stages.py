@@ -136,18 +136,24 @@ def staged_plan(
     return tuple(stages)
 
 
-def prepare_stage(model: keras.Model, stage: Stage, steps_per_epoch: int) -> None:
+def prepare_stage(
+    model: keras.Model,
+    stage: Stage,
+    steps_per_epoch: int,
+    loss: keras.losses.Loss | None = None,
+) -> None:
     """Set what trains and compile afresh, with a new optimizer whose variables exist already.
 
-    The loss is the cross-entropy of logits against one-hot or soft targets. The optimizer is
-    made of Keras's own classes, so that a model saved afterwards loads anywhere. A model without
-    a layer `"backbone"` trains as a whole, at the head's rate.
+    The optimizer is made of Keras's own classes, so that a model saved afterwards loads anywhere. A
+    model without a layer `"backbone"` trains as a whole, at the head's rate.
 
     Args:
         model: a backbone classifier, or any classifier with logits if the whole of it trains.
         stage: what to prepare for.
         steps_per_epoch: batches per epoch at the stage's start, for the cosine; rows removed
             later leave the schedule as it was.
+        loss: of numbers; absent: the cross-entropy of logits against one-hot or soft targets, with
+            the accuracy beside it.
 
     Raises:
         ValueError: when the backbone has fewer blocks than the stage unfreezes.
@@ -163,8 +169,8 @@ def prepare_stage(model: keras.Model, stage: Stage, steps_per_epoch: int) -> Non
         )
     model.compile(
         optimizer=build_optimizer(stage, steps_per_epoch, has_backbone=has_backbone),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        loss=loss or keras.losses.CategoricalCrossentropy(from_logits=True),
+        weighted_metrics=([] if loss else [keras.metrics.CategoricalAccuracy(name="accuracy")]),
     )
     # Built now, so that a checkpoint can be put back before the first step.
     model.optimizer.build(model.trainable_variables)

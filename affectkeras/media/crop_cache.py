@@ -1,0 +1,83 @@
+"""Faces cut out of chosen frames of a video, once, and kept on disk as one array per video."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from affectkeras.cache import cache_dir
+from affectkeras.errors import UserError
+from affectkeras.files import atomic_file
+from affectkeras.media.frame_cache import file_digest
+from affectkeras.media.video_faces import as_colour, cut_face
+from affectkeras.media.video_frames import every_frame
+
+FORMAT = 1  # counted up when other pixels would come out of the same video and boxes
+
+
+def cut_chosen_faces(
+    video: Path,
+    frames: np.ndarray,
+    boxes: np.ndarray,
+    *,
+    size: int,
+    margin: float,
+    on_frame: Callable[[], object] = lambda: None,
+) -> np.ndarray:
+    """Return the faces in some frames of a video, cut at the first call.
+
+    Args:
+        video: the file.
+        frames: numbers of the frames in order of presentation, from 0, ascending.
+        boxes: left and upper edge, width, height of the face in each, pixels, `(frames, 4)`.
+        size, margin: see `video_faces.cut_faces`.
+        on_frame: called for each face that is cut, for a progress bar.
+
+    Returns:
+        uint8 `(found, size, size, 3)`, memory-mapped: fewer than asked for where the file ends or
+        cannot be decoded before the last of them.
+
+    Raises:
+        VideoDamaged: when the file is no video that can be opened.
+        UserError: when the cache cannot be written.
+    """
+    frames = np.asarray(frames, np.int64)
+    boxes = np.asarray(boxes, np.float32)
+    if (np.diff(frames) <= 0).any() or boxes.shape != (len(frames), 4):
+        raise ValueError(
+            "`frames` must ascend and `boxes` be (frames, 4). "
+            f"Received: {len(frames)} frames, boxes {boxes.shape}"
+        )
+    told = {"format": FORMAT, "video": file_digest(video), "size": size, "margin": margin}
+    key = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    key.update(frames.tobytes() + boxes.tobytes())
+    kept = cache_dir("crops") / f"{key.hexdigest()[:32]}.npy"
+    try:
+        with FileLock(f"{kept}.lock"):
+            if not kept.is_file():
+                crops = _cut(video, frames, boxes, size, margin, on_frame)
+                with atomic_file(kept) as file:
+                    np.save(file, crops)
+        return np.load(kept, mmap_mode="r")
+    except OSError as error:
+        raise UserError(
+            f"{kept}: cut faces cannot be kept: {error.strerror or error}. Check the permissions "
+            "and the free space, or set AFFECTKERAS_CACHE to another folder."
+        ) from error
+
+
+def _cut(video, frames, boxes, size: int, margin: float, on_frame) -> np.ndarray:
+    crops = np.zeros((len(frames), size, size, 3), np.uint8)
+    place = 0
+    for number, frame in enumerate(every_frame(os.fspath(video))):
+        if place == len(frames):
+            break
+        if number == frames[place]:
+            crops[place] = cut_face(as_colour(frame.pixels), boxes[place], size, margin)
+            place += 1
+            on_frame()
+    return crops[:place]
