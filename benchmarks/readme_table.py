@@ -13,17 +13,17 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from affectkeras.comparing import compare
 from affectkeras.comparing.comparison_words import notes
 from affectkeras.comparing.ledger import make_ledger, recipe_claims
 from affectkeras.comparing.ledger_runs import sort_results
-from affectkeras.comparing.ledger_table import LEGEND, NONE, ledger_table, markdown_table
+from affectkeras.comparing.ledger_table import LEGEND, ledger_table
 from affectkeras.errors import UserError
 from affectkeras.files import atomic_file, write_json
 from benchmarks.pruning import pruning_table
+from benchmarks.readme_rows import benchmark_table, number_tables, result_table, size_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -33,23 +33,13 @@ KEPT = ("schema", "recipe", "dataset", "protocol", "seeds", "served", "served_ar
 KEPT_OF_ARM = (
     *("n", "groups", "seeds", "accuracy", "macro_f1", "balanced_accuracy"),
     *("auc", "calibration_error", "cross_entropy", "average_accuracy"),
-    *("maps", "maps_removed", "removed_share", "parameters", "macs"),
+    *("maps", "maps_removed", "removed_share", "parameters", "macs", "targets"),
 )
-SIZE_HEADER = (
-    *("Recipe, data", "Network", "Maps removed", "Parameters", "MACs (M)"),
-    *("Validation accuracy", "Test accuracy"),
-)
+KEPT_OF_NUMBERS = ("targets", "ablation")  # of runs with number targets
 KEPT_OF_MACHINE = (
     *("affectkeras", "commit", "python", "keras", "backend", "tensorflow", "numpy"),
     *("machine", "cpus", "accelerator"),
 )
-RESULT_HEADER = (
-    *("Recipe, data", "Model", "Arm", "Protocol", "Trained on", "Tested on (groups)"),
-    *("Accuracy", "95 % interval"),
-    *("Macro F1", "Majority", "Seeds", "Machine", "Training"),
-)
-BENCHMARK_HEADER = ("Benchmark", "Case", "Ours", "Peer", "Ratio", "Bar", "Met", "Machine")
-EMPTY = "No figures yet."
 MANY = 5  # arms of which the README says how they compare; of more, `compare` does
 WORTH = 0.03  # a difference of accuracy that is worth finding
 
@@ -65,7 +55,7 @@ def add(run_dir: Path, /, name: str, results_dir: Path = RESULTS) -> Path:
         )
     results_dir.mkdir(parents=True, exist_ok=True)
     path = results_dir / f"{name}.json"
-    compared = comparison_words(run_dir) if 1 < len(result["arms"]) <= MANY else {}
+    compared = comparison_words(run_dir) if _can_be_compared(result) else {}
     write_json(path, compact_result(result) | compared)
     return path
 
@@ -80,6 +70,7 @@ def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
     results = "\n\n".join(
         [
             result_table(figures.values()),
+            *number_tables(figures.values()),
             *size_tables(figures.values()),
             *(
                 comparison_list(one["comparison"])
@@ -113,6 +104,7 @@ def comparison_list(comparison: dict) -> str:
 def compact_result(result: dict) -> dict:
     """Return a result's figures without what belongs to one machine or single rows."""
     compact = {name: result[name] for name in KEPT}
+    compact |= {name: result[name] for name in KEPT_OF_NUMBERS if name in result}
     compact["arms"] = {
         arm: {
             split: {name: found[name] for name in KEPT_OF_ARM if name in found}
@@ -142,38 +134,6 @@ def without_paths(command: list[str] | str) -> list[str]:
     return [absolute.sub(r"\1PATH", word) for word in words]
 
 
-def result_table(results: Iterable[dict]) -> str:
-    """Return a row per result and arm on its test rows, as a Markdown table."""
-    rows = []
-    for result in results:
-        for arm, splits in result["arms"].items():
-            if "test" in splits:
-                rows.append(_result_row(result, arm, splits["test"]))
-    return markdown_table(RESULT_HEADER, rows, EMPTY)
-
-
-def size_tables(results: Iterable[dict]) -> list[str]:
-    """Return a Markdown table of every result whose arms differ in size: what pruning left."""
-    tables = []
-    for result in results:
-        rows = [
-            [
-                f"{result['recipe']}, {result['dataset']['name']}",
-                arm,
-                f"{sizes['maps_removed']['mean']:g} of {sizes['maps']['mean']:g}",
-                f"{sizes['parameters']['mean']:,.0f}",
-                f"{sizes['macs']['mean'] / 1e6:.1f}",
-                _spread(splits["validation"]["accuracy"]),
-                _spread(splits["test"]["accuracy"]),
-            ]
-            for arm, splits in result["arms"].items()
-            if (sizes := splits.get("model"))
-        ]
-        if rows:
-            tables.append(markdown_table(SIZE_HEADER, rows, EMPTY))
-    return tables
-
-
 def published_table(results: dict[str, dict]) -> str:
     """Return the ledger of every recipe's published figures beside kept results, by name."""
     claims = recipe_claims("recipes")
@@ -192,27 +152,6 @@ def published_table(results: dict[str, dict]) -> str:
     return "\n\n".join(["Published figures beside ours:", *table, *words])
 
 
-def benchmark_table(benchmarks: list[dict]) -> str:
-    """Return a row per benchmark case as a Markdown table.
-
-    A benchmark is `{"benchmark", "cases": [{"case", "ours", "peer", "ratio", "bar", "passed"}]}`;
-    one without cases is its own case, and what a case does not say, the benchmark may.
-    """
-    rows = []
-    for benchmark in benchmarks:
-        cases = benchmark.get("cases", [benchmark])
-        if isinstance(cases, dict):
-            cases = [{"case": name, **case} for name, case in cases.items()]
-        for case in cases:
-            told = {**benchmark, **case}
-            name = told.get("case", told.get("name"))
-            figures = [told.get(key) for key in ("ours", "peer", "ratio", "bar")]
-            machine = _machine(told.get("environment", told))
-            met = {True: "yes", False: "no"}.get(told.get("passed"), NONE)
-            rows.append([benchmark["benchmark"], name, *map(_number, figures), met, machine])
-    return markdown_table(BENCHMARK_HEADER, rows, EMPTY)
-
-
 def replace_block(text: str, name: str, content: str, path: Path) -> str:
     """Return the text with what stands between a block's markers replaced."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
@@ -222,58 +161,12 @@ def replace_block(text: str, name: str, content: str, path: Path) -> str:
     return f"{before}{begin}\n{content}\n{end}{rest.split(end)[1]}"
 
 
-def _result_row(result: dict, arm: str, found: dict) -> list[str]:
-    dataset, accuracy, macro = result["dataset"], found["accuracy"], found["macro_f1"]
-    marks = [mark for mark in ("sample", "quick") if dataset.get(mark)]
-    data = dataset["name"] + (f" ({', '.join(marks)})" if marks else "")
-    majority = result["baselines"].get("majority", {}).get("accuracy")
-    seconds = result["timing"].get("train_s")
-    return [
-        f"{result['recipe']}, {data}",
-        result["served"].removesuffix(f"-{result['served_arm']}"),
-        arm,
-        result["protocol"]["name"],
-        str(dataset.get("examples", {}).get("train", NONE)),
-        f"{found['n']} ({found['groups']})",
-        _spread(accuracy),
-        _interval(accuracy["ci95"]),
-        _spread(macro),
-        _percent(majority),
-        str(len(found.get("seeds", result["seeds"]))),
-        _machine(result["environment"]),
-        _duration(seconds),
-    ]
-
-
-def _spread(figure: dict) -> str:
-    deviation = "" if figure["sd"] is None else f" ± {_percent(figure['sd'])}"
-    return _percent(figure["mean"]) + deviation
-
-
-def _interval(bounds: list) -> str:
-    if None in bounds:
-        return NONE
-    return f"{_percent(bounds[0])} to {_percent(bounds[1])}"
-
-
-def _percent(share: float | None) -> str:
-    return NONE if share is None else f"{100 * share:.1f}"
-
-
-def _number(value) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else NONE if value is None else str(value)
-
-
-def _machine(facts: dict) -> str:
-    if facts.get("accelerator"):
-        return facts["accelerator"]
-    return f"{facts['cpus']} CPU cores" if facts.get("cpus") else NONE
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return NONE
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+def _can_be_compared(result: dict) -> bool:
+    """Whether arms of a result are few and have something in common to be compared by."""
+    parts = [splits.get("test", {}) for splits in result["arms"].values()]
+    targets = [target for part in parts for target in part.get("targets", {})]
+    alone = targets and len(set(targets)) == len(targets)
+    return 1 < len(parts) <= MANY and not alone
 
 
 def _load(path: Path) -> dict:

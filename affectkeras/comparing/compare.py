@@ -69,7 +69,8 @@ def title(matched: Matched, compared: Compared) -> str:
     """Return what was compared with what, on which rows."""
     one = compared[0]
     groups = f"{one.groups:,} group{'s' if one.groups != 1 else ''}"
-    return f"Compared with {one.reference} on {one.rows:,} test rows in {groups}"
+    references = " and ".join(dict.fromkeys(each.reference for each in compared))
+    return f"Compared with {references} on {one.rows:,} test rows in {groups}"
 
 
 def printed_lines(matched: Matched, compared: Compared, worth: float) -> list[str]:

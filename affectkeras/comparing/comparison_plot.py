@@ -31,22 +31,30 @@ def write_plot(path: Path, matched: MatchedArms | MatchedNumbers, compared: list
 def draw_differences(matched: MatchedArms, compared: list[Comparison]) -> Figure:
     """Draw a panel per metric with a line per arm; a filled mark where a difference is shown."""
     figure, panels = _panels(matched, compared, len(METRICS))
+    arms = [one.arm for one in matched.runs]
     for axes, metric in zip(panels, METRICS, strict=True):
         axes.axvline(0, color=INK, linewidth=1)
         for row, one in enumerate(compared):
             found = one.differences[metric]
             figures = [100 * value for value in (found.low, found.difference, found.high)]
             words = f"{points(found.difference)} {bracketed(found)}"
-            _draw_line(axes, row, figures, found.shown, words, _color(matched, row))
+            color = arm_color(matched.runs[row + 1].arm, arms)
+            _draw_line(axes, row, figures, found.shown, words, color)
         axes.set_title(METRIC_WORDS[metric])
         axes.set_xlabel(f"points more than {compared[0].reference}")
     return figure
 
 
 def draw_number_differences(matched: MatchedNumbers, compared: list[NumberComparison]) -> Figure:
-    """Draw a panel per target with the CCC's difference of every arm."""
-    targets = [target for target in matched.true if target in matched.predictions[0].predicted]
+    """Draw a panel per target with the CCC's difference of every arm that predicts it."""
+    targets = [
+        target
+        for target in matched.true
+        if any(target == found.target for one in compared for found in one.differences)
+    ]
     figure, panels = _panels(matched, compared, len(targets))
+    arms = [one.arm for one in matched.runs]
+    own = {one.name: one.arm for one in matched.runs}
     for axes, target in zip(panels, targets, strict=True):
         axes.axvline(0, color=INK, linewidth=1)
         for row, one in enumerate(compared):
@@ -54,9 +62,10 @@ def draw_number_differences(matched: MatchedNumbers, compared: list[NumberCompar
                 if (found.target, found.metric) == (target, "ccc"):
                     figures = [found.low, found.difference, found.high]
                     words = f"{number_words.plus(found)} {number_words.bracketed(found)}"
-                    _draw_line(axes, row, figures, found.shown, words, _color(matched, row))
+                    color = arm_color(own[one.arm], arms)
+                    _draw_line(axes, row, figures, found.shown, words, color)
+                    axes.set_xlabel(f"more than {one.reference}")
         axes.set_title(f"CCC of {target}")
-        axes.set_xlabel(f"more than {compared[0].reference}")
     return figure
 
 
@@ -73,10 +82,6 @@ def _panels(matched, compared: list, number: int):
     key = "● a difference is shown   ○ none is shown   — 95 % interval"
     figure.supxlabel("\n".join([key, *said]), fontsize=9, color=INK if said else FAINT)
     return figure, panels
-
-
-def _color(matched, row: int) -> str:
-    return arm_color(matched.runs[row + 1].arm, [one.arm for one in matched.runs])
 
 
 def _draw_line(axes, row: int, figures: list[float], shown: bool, words: str, color: str) -> None:

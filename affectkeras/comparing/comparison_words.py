@@ -164,7 +164,7 @@ def notes(matched: MatchedArms | MatchedNumbers) -> list[str]:
     return found
 
 
-def labels_of(matched: MatchedArms | MatchedNumbers, arm: int) -> tuple[str, ...]:
+def labels_of(matched: MatchedArms, arm: int) -> tuple[str, ...]:
     """Return the labels of an arm's run and of the reference's, each once."""
     return tuple(dict.fromkeys([*matched.runs[0].labels, *matched.runs[arm].labels]))
 

@@ -21,7 +21,7 @@ class MatchedNumbers:
     """Arms on the same test rows, in one order.
 
     Args:
-        runs: the arms as read; the first is the reference.
+        runs: the arms as read; the first that predicts a target is its reference.
         true: target → numbers `(rows,)`.
         groups: `(rows,)`.
         predictions: of each arm.
@@ -44,24 +44,25 @@ def match_numbers(arms: Sequence[RunArm]) -> MatchedNumbers:
     """Put the predictions of number targets side by side.
 
     Raises:
-        UserError: where an arm predicts no target that the first does, two arms differ in their
-            test rows, or in what they hold to be true of them, or an arm's seeds differ in their
-            test rows.
+        UserError: where no two arms predict the same target, two arms differ in their test rows,
+            or in what they hold to be true of them, or an arm's seeds differ in their test rows.
     """
-    reference = arms[0]
-    for one in arms[1:]:
-        if not set(one.targets) & set(reference.targets):
+    predicted = [target for one in arms for target in one.targets]
+    known = [target for target in dict.fromkeys(predicted) if predicted.count(target) > 1]
+    if not known:
+        own = [f"{one.run}:{one.arm} {' and '.join(one.targets)}" for one in arms]
+        raise UserError(
+            f"No two of the arms predict the same target: {', '.join(own)}. Name arms that do, "
+            "each as RUN:ARM."
+        )
+    tables = [{target: by_seed(one, PREDICTED + target) for target in one.targets} for one in arms]
+    for one in arms:
+        lacking = [target for target in known if target not in one.rows.columns]
+        if lacking:
             raise UserError(
-                f"{reference.run}:{reference.arm} predicts {' and '.join(reference.targets)}, "
-                f"{one.run}:{one.arm} {' and '.join(one.targets)}: they have no target in common. "
-                "Name the arms to compare, each as RUN:ARM."
+                f"{one.run / 'predictions.csv'} lacks the columns {', '.join(lacking)} that other "
+                "arms predict. Compare runs with the same targets."
             )
-    targets = [[target for target in one.targets if target in reference.targets] for one in arms]
-    tables = [
-        {target: by_seed(one, PREDICTED + target) for target in own}
-        for one, own in zip(arms, targets, strict=True)
-    ]
-    known = [target for target in targets[0] if all(target in one.rows.columns for one in arms)]
     facts = same_rows(
         arms,
         [next(iter(each.values())) for each in tables],
@@ -73,6 +74,7 @@ def match_numbers(arms: Sequence[RunArm]) -> MatchedNumbers:
         predicted = {
             target: np.ascontiguousarray(table.loc[facts.index, seeds].to_numpy(float).T)
             for target, table in each.items()
+            if target in known
         }
         predictions.append(NumberPredictions(one.name, tuple(map(int, seeds)), predicted))
     return MatchedNumbers(
@@ -84,6 +86,6 @@ def match_numbers(arms: Sequence[RunArm]) -> MatchedNumbers:
 
 
 def compare_number_arms(arms: Sequence[RunArm]) -> tuple[MatchedNumbers, list[NumberComparison]]:
-    """Match and compare arms that predict numbers; the first is the reference."""
+    """Match and compare arms that predict numbers, each with the first of the same target."""
     matched = match_numbers(arms)
     return matched, compare_numbers(matched.true, matched.groups, matched.predictions)

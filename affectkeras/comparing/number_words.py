@@ -2,7 +2,7 @@
 
 import math
 
-from affectkeras.comparing.comparison_words import MINUS, labels_of, rounded
+from affectkeras.comparing.comparison_words import MINUS, rounded
 from affectkeras.comparing.number_arms import MatchedNumbers
 from affectkeras.evaluation.difference_variance import rows_needed
 from affectkeras.evaluation.number_comparison import NumberComparison, NumberDifference
@@ -61,11 +61,17 @@ def need(one: NumberComparison, found: NumberDifference, worth: float) -> str:
     return f"{of} would need about {rounded(groups)} test groups (there are {one.groups:,}{enough})"
 
 
+def labels_of(matched: MatchedNumbers, one: NumberComparison) -> tuple[str, ...]:
+    """Return the labels of the runs of both arms, each once."""
+    runs = [run for name in (one.reference, one.arm) for run in matched.runs if run.name == name]
+    return tuple(dict.fromkeys(label for run in runs for label in run.labels))
+
+
 def verdicts(matched: MatchedNumbers, compared: list[NumberComparison], worth: float) -> list[str]:
     """Return a sentence per arm, target and metric."""
     return [
-        verdict(one, found, worth, labels_of(matched, number))
-        for number, one in enumerate(compared, start=1)
+        verdict(one, found, worth, labels_of(matched, one))
+        for one in compared
         for found in one.differences
     ]
 
@@ -88,8 +94,8 @@ def table_rows(compared: list[NumberComparison]) -> list[list[str]]:
 def csv_rows(matched: MatchedNumbers, compared: list[NumberComparison], worth: float) -> list[dict]:
     """Return a row per comparison, target and metric."""
     rows = []
-    for number, one in enumerate(compared, start=1):
-        labels = labels_of(matched, number)
+    for one in compared:
+        labels = labels_of(matched, one)
         for found in one.differences:
             known = not found.reason and found.standard_error > 0 and found.metric == "ccc"
             rows.append(

@@ -95,37 +95,46 @@ def compare_numbers(
     repetitions: int = 2000,
     seed: int = 0,
 ) -> list[NumberComparison]:
-    """Compare every arm with the first.
+    """Compare every arm with the first that predicts the same target.
 
     Args:
         true: target → numbers `(rows,)`.
         groups: `(rows,)`, the group of each row.
-        arms: two or more; the first is the reference.
+        arms: two or more; the first that predicts a target is that target's reference.
         repetitions, seed: of the bootstrap.
+
+    Returns:
+        a comparison per arm and reference, none where an arm is the first of all its targets.
     """
     if len(arms) < 2:
         raise ValueError(f"`arms` must be two or more. Received: {len(arms)}")
     names, code = np.unique(np.asarray(groups), return_inverse=True)
     totals = [_totals(true, code, len(names), arm) for arm in arms]
-    reference = arms[0]
+    first, pairs = {}, {}
+    for number, own in enumerate(totals):
+        for target in own:
+            reference = first.setdefault(target, number)
+            if reference != number:
+                pairs.setdefault((reference, number), []).append(target)
     compared = []
-    for arm, own in zip(arms[1:], totals[1:], strict=True):
-        both = [target for target in totals[0] if target in own]
-        differences = [
-            _difference(target, metric, totals[0][target], own[target], paired, repetitions, seed)
-            for paired in [reference.seeds == arm.seeds]
-            for target in both
+    for (reference, number), targets in pairs.items():
+        one, arm = arms[reference], arms[number]
+        differences = tuple(
+            _difference(
+                target,
+                metric,
+                totals[reference][target],
+                totals[number][target],
+                one.seeds == arm.seeds,
+                repetitions,
+                seed,
+            )
+            for target in targets
             for metric in METRICS
-        ]
+        )
         compared.append(
             NumberComparison(
-                reference.name,
-                arm.name,
-                tuple(differences),
-                len(code),
-                len(names),
-                reference.seeds,
-                arm.seeds,
+                one.name, arm.name, differences, len(code), len(names), one.seeds, arm.seeds
             )
         )
     return compared

@@ -74,7 +74,10 @@ def section(title: str, *parts: str) -> str:
 
 
 def table(
-    header: Sequence[str], rows: Iterable[Sequence], numbers: Iterable[int] = (), strong: int = -1
+    header: Sequence[str],
+    rows: Iterable[Sequence],
+    numbers: Iterable[int] = (),
+    strong: Iterable[int] = (),
 ) -> str:
     """Return a table.
 
@@ -82,9 +85,9 @@ def table(
         header: plain text.
         rows: plain values, or `Cell` for what is HTML already. `None` becomes a dash.
         numbers: columns to align on the right.
-        strong: the row to stress.
+        strong: the rows to stress.
     """
-    numbers = set(numbers)
+    numbers, strong = set(numbers), set(strong)
 
     def cells(row, tag):
         kinds = ["number" if i in numbers else "text" for i in range(len(row))]
@@ -94,7 +97,7 @@ def table(
         )
 
     body = "".join(
-        ('<tr class="strong">' if number == strong else "<tr>") + cells(row, "td") + "</tr>"
+        ('<tr class="strong">' if number in strong else "<tr>") + cells(row, "td") + "</tr>"
         for number, row in enumerate(rows)
     )
     head = f"<thead><tr>{cells(header, 'th')}</tr></thead>"

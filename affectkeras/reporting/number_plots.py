@@ -171,7 +171,7 @@ def _draw_plane(axes, valence: np.ndarray, arousal: np.ndarray) -> None:
     for number, name in enumerate(SECTORS):
         angle = np.radians(WIDTH * number)
         words = f"{name}\n{np.mean(names == name):.0%}"
-        axes.text(1.22 * np.cos(angle), 1.16 * np.sin(angle), words, ha="center", va="center",
+        axes.text(1.25 * np.cos(angle), 1.2 * np.sin(angle), words, ha="center", va="center",
                   fontsize=8, color=INK)  # fmt: skip
     middle = f"{NEUTRAL} {np.mean(names == NEUTRAL):.0%}"
     axes.text(-1.45, -1.38, f"{middle} (inside {_NEUTRAL_RADIUS:g})", fontsize=8, color=INK)
@@ -191,7 +191,7 @@ def draw_per_video(run: RunData) -> Figure | None:
     if not chief:
         return None
     figure = Figure(figsize=(10, 2.7 * len(chief) + 0.4))
-    panels = figure.subplots(len(chief), 1, squeeze=False)[:, 0]
+    panels = figure.subplots(len(chief), 1, squeeze=False, sharey=True)[:, 0]
     for axes, (target, first) in zip(panels, chief.items(), strict=True):
         tested = run.number_predictions[run.number_predictions["split"] == "test"]
         able = tested.loc[tested[PREDICTED + target].notna(), "arm"].unique()

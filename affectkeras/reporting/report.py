@@ -9,8 +9,9 @@ import shlex
 from pathlib import Path
 
 from affectkeras.files import atomic_file
+from affectkeras.reporting import number_tables, stress_tables
 from affectkeras.reporting import report_tables as tables
-from affectkeras.reporting import stress_tables
+from affectkeras.reporting.claims_table import claims
 from affectkeras.reporting.html_page import page, preformatted, section
 from affectkeras.reporting.plots import plot_run
 from affectkeras.reporting.report_metrics import further_metrics
@@ -48,6 +49,17 @@ CAPTIONS = {
     "and dropout after each epoch (the paper's Figure 7).",
     "loss-histogram": "Losses of the training rows before and after the first removal, counts on "
     "a logarithmic axis (the paper's Figures 8 and 9).",
+    "ccc": "Concordance on the test part. An arm whose interval reaches the dashed line has not "
+    "been shown to know more than the mean of training. Arms are compared by their difference on "
+    "the same rows, above.",
+    "loss-curves": "Training and validation loss, mean over seeds (thick) and each seed (thin), as "
+    "in the paper's Figures 8 and 9. Training figures are taken while the epoch runs.",
+    "per-video": "Bars: the arm that stands for the target, by which the videos are sorted. A "
+    "cross: no figure, as truth and prediction are one constant.",
+    "prediction-curves": "The best, middle and worst test videos by CCC, mean over seeds. CCC in "
+    "the titles is the mean of the seeds' own.",
+    "circumplex": "Test rows in the plane of valence and arousal, predictions as mean over seeds, "
+    "with Russell's eight concepts, each at the middle of its sector, and the share of rows in it.",
     "removed-faces": "What was taken out: class, loss and file. Look at them: a wrong label is "
     "noise, a rare but right one is not.",
 }
@@ -84,14 +96,21 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
     dataset = result.get("dataset") or {}
     recipe = result.get("recipe") or run.config.get("recipe") or "run"
     found = [
-        section("Verdict", tables.verdict(run), _figure("accuracy", plots)),
+        section(
+            "Verdict",
+            tables.verdict(run),
+            _figure("accuracy", plots),
+            number_tables.number_verdict(run),
+            _figure("ccc", plots),
+        ),
+        section("Ablation", number_tables.ablation(run)),
         section(
             "Pruning",
             tables.pruning(run),
             _figure("sweep", plots),
             _figure("feature-maps", plots),
         ),
-        section("Published figures beside ours", tables.claims(result)),
+        section("Published figures beside ours", claims(result)),
         section("Data", tables.data_counts(run)),
         section(
             "Protocol and leakage",
@@ -100,7 +119,19 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             _figure("leaking-pairs", plots),
         ),
         section("What the leak adds", _figure("inflation", plots), stress_tables.inflation(run)),
-        section("Training", _figure("learning-curves", plots), _figure("arms-together", plots)),
+        section(
+            "Training",
+            _figure("learning-curves", plots),
+            _figure("arms-together", plots),
+            _figure("loss-curves", plots),
+        ),
+        section(
+            "Videos",
+            _figure("per-video", plots),
+            number_tables.per_video(run),
+            _figure("prediction-curves", plots),
+        ),
+        section("Circumplex", _figure("circumplex", plots)),
         section(
             "Masks",
             stress_tables.masks(run),
@@ -192,6 +223,11 @@ def _serve(run: RunData) -> str:
     folder = shlex.quote(str(run.folder))
     served = run.result.get("served")
     words = f"Served: {served}, chosen on validation rows. " if served else ""
+    if run.number_targets:
+        return (
+            f"<p>{html.escape(words)}Load <code>saved_model/</code> with TensorFlow alone: "
+            "preprocessing is inside.</p>"
+        )
     return (
         f"<p>{html.escape(words)}Classify image files with it:</p>"
         + preformatted(f"python -m affectkeras predict {folder} IMAGE_OR_FOLDER")

@@ -24,14 +24,16 @@ _REJECTED_SHOWN = 100
 def verdict(run: RunData) -> str:
     """Arms with their figures on the test part, and what always naming one class would reach."""
     result = run.result
+    if run.number_targets:
+        return ""
     arms = result.get("arms") or {}
-    rows, strong = [], -1
+    rows, strong = [], []
     for arm, splits in arms.items():
         test = splits.get("test") or {}
         accuracy, macro_f1 = test.get("accuracy") or {}, test.get("macro_f1") or {}
         validation = (splits.get("validation") or {}).get("accuracy") or {}
         if arm == result.get("served_arm"):
-            strong = len(rows)
+            strong = [len(rows)]
         rows.append(
             [
                 arm,
@@ -60,7 +62,7 @@ def verdict(run: RunData) -> str:
     note = "n: test rows. Intervals resample whole groups."
     if spread:
         note += " ±: standard deviation over seeds (ddof 1)."
-    if strong >= 0:
+    if strong:
         note += " Bold: the arm of the served model, chosen on validation rows."
     shown = table(header, rows, range(1, 8), strong) + paragraph(note, "note")
     return shown + "".join(paragraph(text) for text in differences(run))
@@ -73,34 +75,6 @@ def differences(run: RunData) -> list[str]:
     except UserError:  # a run of one arm, or not complete
         return []
     return [verdict_on(one, "accuracy", WORTH_POINTS / 100) for one in compared]
-
-
-def claims(result: dict) -> str:
-    """The published figures beside ours, and why they may not be compared."""
-    found = result.get("claims") or []
-    if not found:
-        return ""
-    rows = []
-    for claim in found:
-        comparable = claim.get("comparable")
-        word = Cell(
-            '<span class="good">yes</span>' if comparable else '<span class="bad">no</span>'
-        )
-        rows.append(
-            [
-                claim.get("id"),
-                claim.get("source"),
-                percent(claim.get("published")),
-                claim.get("n"),
-                claim.get("protocol"),
-                percent(claim.get("ours")),
-                claim.get("ours_n"),
-                word,
-                claim.get("why_not") or "",
-            ]
-        )
-    header = ["claim", "source", "published", "n", "protocol", "ours", "n", "comparable", "why not"]
-    return table(header, rows, (2, 3, 5, 6))
 
 
 def data_counts(run: RunData) -> str:
@@ -252,7 +226,8 @@ def exports(result: dict) -> str:
             rows.append([model, name, text, batches, served])
     if not rows:
         return ""
-    header = ["model", "format", "largest difference of a probability", "batch sizes", ""]
+    of = "number" if result.get("targets") else "probability"
+    header = ["model", "format", f"largest difference of a {of}", "batch sizes", ""]
     return table(header, rows, (2, 3))
 
 

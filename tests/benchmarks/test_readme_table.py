@@ -4,6 +4,7 @@ import pytest
 
 from affectkeras.errors import UserError
 from benchmarks import readme_table
+from tests.synthetic_number_run import write_number_run
 
 
 def result_of(**changes):
@@ -183,3 +184,42 @@ def test_networks_of_several_sizes_get_a_table_of_what_pruning_left(tmp_path):
     readme_table.write(readme, kept)
     row = "| sfew_resnet, sfew | bdr | 41.5 of 256 | 98,765 | 11.6 | 42.1 ± 2.1 | 42.1 ± 2.1 |"
     assert row in readme.read_text()
+
+
+def test_a_run_with_number_targets_has_a_row_per_target_and_says_how_its_arms_compare(tmp_path):
+    readme, kept = tmp_path / "README.md", tmp_path / "results"
+    readme.write_text(README)
+    readme_table.add(write_number_run(tmp_path / "run"), "affwild", kept)
+    readme_table.write(readme, kept)
+    text = readme.read_text()
+    found = json.loads((tmp_path / "run" / "result.json").read_text())["arms"]["lstm"]["test"]
+    arousal = found["targets"]["arousal"]
+    low, high = arousal["ccc"]["ci95"]
+    assert (
+        "| affwild_cnn_gru, aff_wild (sample, quick) | cnn_gru | lstm | arousal | video | 800 | "
+        f"240 (12) | {arousal['ccc']['mean']:.3f} ± {arousal['ccc']['sd']:.3f} | "
+        f"[{low:.3f}, {high:.3f}] | {arousal['ccc_per_video']['mean']:.3f} ± "
+        f"{arousal['ccc_per_video']['sd']:.3f} | {arousal['rmse']['mean']:.3f} ± "
+        f"{arousal['rmse']['sd']:.3f} | 0.250 | 2 | 2 CPU cores | 40 s |"
+    ) in text
+    assert text.count("| affwild_cnn_gru, aff_wild") == 4
+    assert "Compared with gru on 240 test rows in 12 groups" in text
+    assert "- [sample data, quick run] lstm − gru = −0.269 CCC of arousal [" in text
+
+
+def test_what_is_kept_of_a_number_run_is_enough_to_write_it_and_its_ablation(tmp_path):
+    kept = readme_table.add(write_number_run(tmp_path / "run"), "affwild", tmp_path / "results")
+    found = json.loads(kept.read_text())
+    assert (found["targets"], len(found["ablation"])) == (["valence", "arousal"], 4)
+    assert "example_id" not in kept.read_text()
+
+
+def test_a_figure_that_some_seed_has_not_is_a_dash(tmp_path):
+    run = write_number_run(tmp_path / "run", seeds=(0,))
+    result = json.loads((run / "result.json").read_text())
+    ccc = result["arms"]["gru"]["test"]["targets"]["valence"]["ccc"]
+    ccc |= {"mean": None, "ci95": [None, None], "ci95_reason": "a series is constant"}
+    (table,) = readme_table.number_tables([result])
+    cells = table.splitlines()[2].split(" | ")
+    assert cells[2:4] == ["gru", "valence"]
+    assert cells[7:9] == ["–", "–"]

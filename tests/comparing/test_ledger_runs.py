@@ -125,3 +125,19 @@ def test_the_figure_is_chosen_by_protocol_seeds_and_time_and_never_by_its_value(
 def test_why_there_is_no_figure_of_ours_is_told_as_it_is(results, dataset, honest, reason):
     claim = Claim(**{**vars(CLAIM), "dataset": dataset})
     assert why_not_run("faces", claim, found_of(*results), honest=honest) == reason
+
+
+def test_figures_of_number_targets_count_by_target_and_metric():
+    ccc = {"mean": 0.3, "sd": None, "ddof": 1, "ci95": [0.1, 0.5], "per_seed": [0.3]}
+    arms = {"bdr": {"test": {"n": 40, "targets": {"valence": {"ccc": ccc}}}}}
+    claim = Claim(**{**vars(CLAIM), "metric": "valence.ccc"})
+    (found,) = figures({**result_of(), "arms": arms}, claim=claim)
+    assert (found.value, found.low, found.high, found.n, found.seeds) == (0.3, 0.1, 0.5, 40, 1)
+    other = Claim(**{**vars(CLAIM), "metric": "arousal.ccc"})
+    assert figures({**result_of(), "arms": arms}, claim=other) == []
+
+
+@pytest.mark.parametrize("dataset", ["aff_wild", "aff_wild2", "anu_stress"])
+def test_videos_on_agreement_are_known_as_such(dataset):
+    claim = Claim(**{**vars(CLAIM), "dataset": dataset})
+    assert why_not_run("faces", claim, found_of()) == "not run: the data is licence-gated"
