@@ -109,11 +109,7 @@ def align_labels(
     known = video.count or FrameCount(0, 0)
     without = f"a label without a frame: {np.sum(frames >= 0)} frames have a box"
     cases = (
-        (
-            frames < 0,
-            "excluded",
-            f"a label without a frame: {np.sum(frames >= 0)} frames have a box",
-        ),
+        (frames < 0, "excluded", without),
         (np.full(number, video.count is None), "damaged", video.reason),
         (frames >= known.told, "excluded", f"{NO_FRAME} {known.told}"),
         (
