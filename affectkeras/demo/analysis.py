@@ -109,7 +109,7 @@ def analyse_upload(
         job.check()
         on_progress(share, words)
 
-    source, photo = job.folder / "upload", job.folder / "photo.mkv"
+    source, photo = job.folder / "upload", job.folder / "photo.mov"
     try:
         job.check()
         os.replace(_uploaded(job, uploads), source)

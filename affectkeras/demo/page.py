@@ -44,7 +44,7 @@ def build_page(
 
     def announce(page: gr.Request, given: gr.EventData) -> str:
         """Stop what the page had before, at once, though the queue may be busy with it."""
-        results.begin(page.session_hash, str(given.path), str(given.name)[:200])
+        results.begin(page.session_hash, str(given.upload), str(given.name)[:200])
         return _bar(Progress(0.0, "Waiting for an earlier analysis"))
 
     def work(page: gr.Request) -> Iterator[tuple]:

@@ -110,11 +110,11 @@ def photo_as_video(path: Path, target: Path) -> None:
 
     Args:
         path: a JPEG or PNG.
-        target: name of the new file, ending in .mkv.
+        target: name of the new file, ending in .mov.
     """
     pixels = decode_upright(read_image_file(path))
     height, width = pixels.shape[:2]
-    with av.open(str(target), "w", format="matroska") as container:
+    with av.open(str(target), "w", format="mov") as container:
         stream = container.add_stream("png", rate=_PHOTO_RATE)
         stream.width, stream.height, stream.pix_fmt = width, height, "rgb24"
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")

@@ -3,8 +3,8 @@
 "use strict";
 
 const affectkerasCharts = (() => {
-  // Okabe and Ito's palette: told apart with any colour vision.
-  const LINES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
+  // Named in the style sheet, which has others for a dark page.
+  const LINES = ["line-1", "line-2", "line-3", "line-4", "line-5"];
   const FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', sans-serif";
   const NEUTRAL_RADIUS = 0.1, LABELS = 0.75; // parts of the circle's radius
 
@@ -87,13 +87,14 @@ const affectkerasCharts = (() => {
         const text = panel.low < 0 ? signed(mark, 0).replace("+0", "0") : String(mark);
         write(pen, text, left - 8, y(mark), { size: 11, align: "right", color: color("faint") });
       });
-      panel.lines.forEach((curve) => drawLine(pen, curve, times, x, y));
+      panel.lines.forEach((curve) => drawLine(pen, curve, color(curve.color), times, x, y));
       writeTitles(pen, panel, index, left, right, number * tall + 12, color);
       const cursor = x(times[index]);
       line(pen, cursor, top - 4, cursor, bottom, color("ink"), 1.25);
       panel.lines.forEach((curve) => {
         if (curve.values[index] !== null) {
-          dot(pen, cursor, y(curve.values[index]), 4.5, curve.color, color("card"));
+          const at = y(curve.values[index]);
+          dot(pen, cursor, at, 4.5, color(curve.color), color("card"));
         }
       });
     });
@@ -105,7 +106,7 @@ const affectkerasCharts = (() => {
   }
 
   // Many frames share a pixel: of each pixel the extremes are drawn, so that none is lost.
-  function drawLine(pen, { values, color }, times, x, y) {
+  function drawLine(pen, { values }, color, times, x, y) {
     pen.strokeStyle = color;
     pen.lineWidth = 1.75;
     pen.lineJoin = "round";
@@ -146,7 +147,8 @@ const affectkerasCharts = (() => {
     panel.lines.forEach(({ name, values, color: ink }) => {
       const value = values[index];
       const number = panel.low < 0 ? signed(value) : value === null ? "–" : value.toFixed(3);
-      dot(pen, at + 5, y, 4.5, ink, ink);
+      if (at + 80 > right) return; // a narrow page has no room for all
+      dot(pen, at + 5, y, 4.5, color(ink), color(ink));
       write(pen, name, at + 15, y, { size: 13, weight: 600, color: color("ink") });
       at += 15 + pen.measureText(name).width + 8;
       write(pen, number, at, y, { size: 13, color: color("soft") });
@@ -243,7 +245,7 @@ const affectkerasCharts = (() => {
       pen.fillStyle = color("dial");
       pen.fillRect(left, y - 7, across, 14);
       if (value === null) return;
-      pen.fillStyle = colors[name] || color("axis");
+      pen.fillStyle = color(colors[name] || "axis");
       pen.fillRect(left, y - 7, Math.max(1, across * value), 14);
       write(pen, value.toFixed(3), left + across + 8, y, { size: 12, color: color("soft") });
     });

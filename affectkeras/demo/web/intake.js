@@ -35,7 +35,7 @@ function startIntake(element, props, trigger) {
       }
       say("");
       element.querySelector(".intake").dataset.state = "given";
-      trigger("submit", { path: JSON.parse(request.responseText)[0], name });
+      trigger("submit", { upload: JSON.parse(request.responseText)[0], name });
     };
     request.send(form);
   }
