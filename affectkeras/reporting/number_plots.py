@@ -99,33 +99,36 @@ def draw_prediction_curves(run: RunData) -> Figure | None:
     arms = _arms_of_targets(run)
     if not arms:
         return None
-    series = {target: _series(_test_rows(run, arm), target) for target, arm in arms.items()}
-    ranked = pd.DataFrame(
-        {target: video_ccc(rows, target) for target, rows in series.items()}
-    ).mean(axis=1)
-    ranked = ranked.dropna().sort_values(ascending=False, kind="stable")
-    chosen = _best_middle_worst(len(ranked))
+    series = {arm: _series(_test_rows(run, arm)) for arm in dict.fromkeys(arms.values())}
+    ranked = pd.DataFrame({target: video_ccc(series[arm], target) for target, arm in arms.items()})
+    means = ranked.mean(axis=1).dropna().sort_values(ascending=False, kind="stable")
+    chosen = _best_middle_worst(len(means))
     if not chosen:
         return None
+    names = means.index[[place for place, _ in chosen]]
+    series = {arm: rows[rows["group"].isin(names)] for arm, rows in series.items()}
     figure = Figure(figsize=(5.2 * len(arms), 0.8 + 1.5 * len(chosen)))
     panels = figure.subplots(len(chosen), len(arms), squeeze=False, sharey=True, sharex="row")
-    for (place, word), line in zip(chosen, panels, strict=True):
-        name = ranked.index[place]
+    for name, (_, word), line in zip(names, chosen, panels, strict=True):
         for axes, (target, arm) in zip(line, arms.items(), strict=True):
-            rows = series[target][series[target]["group"] == name]
-            means = rows.groupby("frame")[[target, PREDICTED + target]].mean()
-            marker = "." if len(means) <= 30 else None
-            color = arm_color(arm, run.arms)
-            axes.plot(means.index, means[target], color=INK, marker=marker, label="true")
-            axes.plot(means.index, means[PREDICTED + target], color=color, marker=marker, label=arm)
-            ccc = video_ccc(rows, target).iloc[0]
-            title = f"{_short(name)}, {word}: {target} CCC {signed(ccc) or 'none'}"
+            rows = series[arm][series[arm]["group"] == name]
+            _draw_curves(axes, rows, target, arm, arm_color(arm, run.arms))
+            ccc = signed(ranked.loc[name, target]) or "none"
+            title = f"{_short(name)}, {word}: {target} CCC {ccc}"
             axes.set_title(title, fontsize=9, fontweight="normal")
-            axes.set_ylim(-1.05, 1.05)
     for axes in panels[0]:
         axes.legend(fontsize=8, ncols=2, loc="lower right")
     figure.supxlabel("frame", fontsize=10)
     return figure
+
+
+def _draw_curves(axes, rows: pd.DataFrame, target: str, arm: str, color: str) -> None:
+    means = rows.groupby("frame")[[target, PREDICTED + target]].mean()
+    marker = "." if len(means) <= 30 else None
+    axes.plot(means.index, means[target], color=INK, marker=marker, label="true")
+    axes.plot(means.index, means[PREDICTED + target], color=color, marker=marker, label=arm)
+    if means[target].abs().max() <= 1:
+        axes.set_ylim(-1.05, 1.05)
 
 
 def draw_circumplex(run: RunData) -> Figure | None:
@@ -133,13 +136,7 @@ def draw_circumplex(run: RunData) -> Figure | None:
     arms = _arms_of_targets(run)
     if not {"valence", "arousal"} <= set(arms):
         return None
-    rows = [
-        _test_rows(run, arms[target])[["seed", "example_id", target, PREDICTED + target]]
-        for target in ("valence", "arousal")
-    ]
-    both = rows[0].merge(rows[1], on=["seed", "example_id"])
-    columns = ["valence", "arousal", PREDICTED + "valence", PREDICTED + "arousal"]
-    means = both.groupby("example_id", sort=False)[columns].mean()
+    means = _both_targets(run, arms)
     figure = Figure(figsize=(10.4, 5.4))
     panels = figure.subplots(1, 2)
     named = dict.fromkeys(arms[target] for target in ("valence", "arousal"))
@@ -150,6 +147,23 @@ def draw_circumplex(run: RunData) -> Figure | None:
         _draw_plane(axes, *pair)
         axes.set_title(title)
     return figure
+
+
+def _both_targets(run: RunData, arms: dict[str, str]) -> pd.DataFrame:
+    """Return truth and predictions of valence and arousal, means over seeds."""
+    pairs = {name: [name, PREDICTED + name] for name in ("valence", "arousal")}
+    columns = [*pairs["valence"], *pairs["arousal"]]
+    if arms["valence"] == arms["arousal"]:
+        rows = _test_rows(run, arms["valence"])
+    else:
+        rows, other = (
+            _test_rows(run, arms[target])[["seed", "example_id", *pair]]
+            for target, pair in pairs.items()
+        )
+        rows = rows.merge(other, on=["seed", "example_id"])
+    if rows["seed"].nunique() == 1:
+        return rows[columns]
+    return rows.groupby("example_id", sort=False)[columns].mean()
 
 
 def _draw_plane(axes, valence: np.ndarray, arousal: np.ndarray) -> None:
@@ -234,16 +248,16 @@ def _test_rows(run: RunData, arm: str) -> pd.DataFrame:
     return rows[(rows["split"] == "test") & (rows["arm"] == arm)]
 
 
-def _series(rows: pd.DataFrame, target: str) -> pd.DataFrame:
+def _series(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with each annotated video as its group, and their frame.
 
     Two people of one film are one group, but two series. Where a name tells no frame, rows are
     counted.
     """
-    told = rows["example_id"].str.extract(r"^(?P<video>.*) frame (?P<frame>\d+)$")
-    rows = rows[["seed", "group", target, PREDICTED + target]].copy()
-    if told["frame"].notna().all():
-        return rows.assign(group=told["video"], frame=told["frame"].astype(int))
+    told = [name.rpartition(" frame ") for name in rows["example_id"]]
+    if all(frame.isdecimal() for _, _, frame in told):
+        videos, _, frames = zip(*told, strict=True)
+        return rows.assign(group=videos, frame=np.array(frames, dtype=int))
     return rows.assign(frame=rows.groupby(["group", "seed"]).cumcount())
 
 

@@ -1,8 +1,11 @@
 """Tables of the report of runs with number targets: verdict, per video, ablation."""
 
+from collections.abc import Sequence
+
 from affectkeras.comparing.compare import compare_named
 from affectkeras.comparing.number_words import verdict as verdict_on
 from affectkeras.errors import UserError
+from affectkeras.evaluation.number_comparison import NumberComparison
 from affectkeras.number_results import MEAN
 from affectkeras.reporting.html_page import paragraph, table
 from affectkeras.reporting.run_data import RunData
@@ -11,8 +14,12 @@ from affectkeras.wording import absent, signed, signed_interval, signed_sd
 WORTH = 0.03  # a difference of CCC that is worth finding
 
 
-def number_verdict(run: RunData) -> str:
-    """Arms and targets with their figures on the test part, beside the mean of training."""
+def number_verdict(run: RunData, compared: Sequence[NumberComparison]) -> str:
+    """Arms and targets with their figures on the test part, beside the mean of training.
+
+    Args:
+        compared: of `compare_arms_of`.
+    """
     result, rows, strong = run.result, [], []
     baseline = (result.get("baselines") or {}).get("mean") or {}
     for target in run.number_targets:
@@ -48,14 +55,14 @@ def number_verdict(run: RunData) -> str:
               "videos"]  # fmt: skip
     note = (
         "CCC: Lin's concordance over all test rows together; 1 is perfect, 0 is what naming one "
-        "number throughout reaches. RMSE in the target's unit, of a range from −1 to 1. n: test "
-        "rows. Intervals resample whole videos and, with several, seeds."
+        "number throughout reaches. RMSE is in the target's unit. n: test rows. "
+        " Intervals resample whole videos and, with several, seeds."
     )
     if any("±" in (row[2] or "") for row in rows):
         note += " ±: standard deviation over seeds (ddof 1)."
     if strong:
         note += " Bold: the arm of the served model, chosen on validation rows."
-    said = "".join(paragraph(text) for text in [*verdicts(run), *number_differences(run)])
+    said = "".join(paragraph(text) for text in [*verdicts(run), *differences(compared, "ccc")])
     return said + table(header, rows, range(2, 9), strong) + paragraph(note, "note")
 
 
@@ -83,17 +90,24 @@ def _against_mean(ccc: dict, test: dict) -> str:
     return f"{start}: not shown to beat the {MEAN}, as the interval reaches its CCC of 0."
 
 
-def number_differences(run: RunData) -> list[str]:
-    """Say of every further arm what `compare` says of its CCC and the first's."""
+def compare_arms_of(run: RunData) -> list[NumberComparison]:
+    """Return what `compare` finds in a run with number targets; empty where it finds nothing."""
+    if not run.number_targets:
+        return []
     try:
         _, compared = compare_named([str(run.folder)])
     except UserError:  # a run of one arm, arms without a common target, or not complete
         return []
+    return compared
+
+
+def differences(compared: Sequence[NumberComparison], metric: str) -> list[str]:
+    """Say of every further arm what `compare` says of one metric, target by target."""
     return [
         verdict_on(one, found, WORTH)
         for one in compared
         for found in one.differences
-        if found.metric == "ccc"
+        if found.metric == metric
     ]
 
 
@@ -138,8 +152,12 @@ def per_video(run: RunData) -> str:
     return table(header, rows, range(2, 8)) + paragraph(note, "note")
 
 
-def ablation(run: RunData) -> str:
-    """What each kind of network costs, and what it reaches."""
+def ablation(run: RunData, compared: Sequence[NumberComparison]) -> str:
+    """What each kind of network costs, and what it reaches.
+
+    Args:
+        compared: of `compare_arms_of`.
+    """
     found = run.result.get("ablation") or []
     if not found:
         return ""
@@ -162,23 +180,10 @@ def ablation(run: RunData) -> str:
         "which the network is compiled. The paper says (Model Architecture) that the GRU has "
         "fewer parameters, a lower loss and the faster training."
     )
-    said = "".join(paragraph(text) for text in _loss_differences(run))
+    arms = {one.get("arm") for one in found}
+    beside = [one for one in compared if {one.reference, one.arm} <= arms]
+    said = "".join(paragraph(text) for text in differences(beside, "mse"))
     return said + table(header, rows, range(2, 7)) + paragraph(note, "note")
-
-
-def _loss_differences(run: RunData) -> list[str]:
-    """Say what `compare` says of the losses of the arms in the ablation."""
-    arms = list(dict.fromkeys(one["arm"] for one in run.result["ablation"]))
-    try:
-        _, compared = compare_named([f"{run.folder}:{arm}" for arm in arms])
-    except UserError:
-        return []
-    return [
-        verdict_on(one, found, WORTH)
-        for one in compared
-        for found in one.differences
-        if found.metric == "mse"
-    ]
 
 
 def _loss(found: dict) -> str | None:

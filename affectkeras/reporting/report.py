@@ -95,15 +95,16 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
     result = run.result
     dataset = result.get("dataset") or {}
     recipe = result.get("recipe") or run.config.get("recipe") or "run"
+    compared = number_tables.compare_arms_of(run)
     found = [
         section(
             "Verdict",
             tables.verdict(run),
             _figure("accuracy", plots),
-            number_tables.number_verdict(run),
+            number_tables.number_verdict(run, compared),
             _figure("ccc", plots),
         ),
-        section("Ablation", number_tables.ablation(run)),
+        section("Ablation", number_tables.ablation(run, compared)),
         section(
             "Pruning",
             tables.pruning(run),

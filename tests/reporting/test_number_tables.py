@@ -2,7 +2,7 @@
 
 import pytest
 
-from affectkeras.reporting.number_tables import number_differences, verdicts
+from affectkeras.reporting.number_tables import compare_arms_of, differences, verdicts
 from affectkeras.reporting.report import write_report
 from affectkeras.reporting.run_data import read_run
 from tests.reporting.test_report import Page, report_of
@@ -74,7 +74,7 @@ def test_without_an_interval_nothing_is_shown(run):
 
 
 def test_arms_are_compared_as_the_command_does_it(run):
-    said = number_differences(read_run(run))
+    said = differences(compare_arms_of(read_run(run)), "ccc")
     assert [one[:12] for one in said] == ["lstm − gru =", "lstm − gru ="]
     assert "CCC of valence" in said[0]
     assert said[1].endswith("a difference is shown.")
@@ -82,7 +82,7 @@ def test_arms_are_compared_as_the_command_does_it(run):
 
 def test_a_run_of_one_arm_has_nothing_to_compare(tmp_path):
     run = write_number_run(tmp_path / "run", arms=("gru",))
-    assert number_differences(read_run(run)) == []
+    assert compare_arms_of(read_run(run)) == []
 
 
 def test_the_ablation_sets_cost_beside_loss_and_says_what_is_shown(run, monkeypatch):
