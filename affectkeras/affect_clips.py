@@ -204,7 +204,7 @@ def cut_table_faces(
 
 
 def _cut_video(path: Path, rows: pd.DataFrame, size, margin, tracked, frames):
-    """Return the rows that have a face, the faces, and `{example_id: reason}` of the others."""
+    """Return the rows that have a face, with the box used; the faces; and why others have none."""
     boxes = rows[BOX].to_numpy(np.float32)
     if tracked or np.isnan(boxes).all():
         found = find_video_faces(path, frames=frames)
@@ -214,7 +214,7 @@ def _cut_video(path: Path, rows: pd.DataFrame, size, margin, tracked, frames):
             inside = rows["frame"].to_numpy() < len(of_all)
             boxes[inside] = of_all[rows["frame"].to_numpy()[inside], :4]
     seen = ~np.isnan(boxes).any(axis=1)
-    used = rows[seen]
+    used = rows.assign(**dict(zip(BOX, boxes.T, strict=True)))[seen]
     cut = cut_chosen_faces(path, used["frame"].to_numpy(), boxes[seen], size=size, margin=margin)
     why = dict.fromkeys(rows["example_id"][~seen], "no face is known in this frame")
     lost = used["example_id"].iloc[len(cut) :]

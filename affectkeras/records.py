@@ -93,12 +93,14 @@ def write_part(
 
     Args:
         part: the part's folder.
-        history: the rows of `fine_tune`; one with an `arm` of its own is that arm's.
+        history: the rows of `fine_tune`; one with an `arm` of its own is that arm's. Where an arm
+            has several networks, each row tells the `target` of its own.
         predictions: frames of `prediction_rows`; without one there is no such file.
         removal: the removal callback, or `None`.
     """
     history = [
         {"arm": row.get("arm", arm), "seed": seed, "fold": fold}
+        | {name: row[name] for name in ("target",) if name in row}
         | {name: row.get(name) for name in HISTORY_COLUMNS}
         for row in history
     ]

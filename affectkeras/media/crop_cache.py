@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,18 @@ def cut_chosen_faces(
             f"{kept}: cut faces cannot be kept: {error.strerror or error}. Check the permissions "
             "and the free space, or set AFFECTKERAS_CACHE to another folder."
         ) from error
+
+
+def read_frames(video: Path, frames: Sequence[int]) -> list[np.ndarray]:
+    """Return frames of a video by their numbers, ascending, uint8 RGB; fewer where it ends."""
+    wanted = [int(number) for number in frames]
+    found = []
+    for number, frame in enumerate(every_frame(os.fspath(video))):
+        if len(found) == len(wanted):
+            break
+        if number == wanted[len(found)]:
+            found.append(as_colour(frame.pixels))
+    return found
 
 
 def _cut(video, frames, boxes, size: int, margin: float, on_frame) -> np.ndarray:

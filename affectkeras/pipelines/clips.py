@@ -13,6 +13,23 @@ from affectkeras.pipelines.sampler import RowSampler
 PREFETCHED_BATCHES = 2
 
 
+def take_faces(crops: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
+    """Return the faces of table rows, uint8 `(rows, height, width, 3)`; black for -1.
+
+    Args:
+        crops: of each video, `(frames, height, width, 3)`; rows count through them.
+        rows: any order, `(rows,)`.
+    """
+    ends = np.cumsum([len(video) for video in crops])
+    found = np.zeros((len(rows), *crops[0].shape[1:]), np.uint8)
+    for place, (row, video) in enumerate(
+        zip(rows, np.searchsorted(ends, rows, "right"), strict=True)
+    ):
+        if row >= 0:
+            found[place] = crops[video][row - ends[video]]
+    return found
+
+
 class ClipPipeline:
     """Streams windows of frames with the targets of every frame.
 
@@ -49,10 +66,9 @@ class ClipPipeline:
         seal: Seal | None = None,
     ):
         self._crops = list(crops)
-        self._ends = np.cumsum([len(video) for video in self._crops])
         self.windows = np.asarray(windows, np.int64)
         self.targets = np.asarray(targets, np.float32)
-        rows = int(self._ends[-1]) if len(self._ends) else 0
+        rows = sum(len(video) for video in self._crops)
         if len(self.targets) != rows or self.targets.ndim != 2:
             raise ValueError(
                 f"`targets` must be (rows, targets) for the {rows} crops. "
@@ -108,13 +124,8 @@ class ClipPipeline:
         return rows[rows >= 0]
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
-        """Return the crops of table rows, uint8 `(rows, height, width, 3)`; black for -1."""
-        found = np.zeros((len(rows), *self._crops[0].shape[1:]), np.uint8)
-        video = np.searchsorted(self._ends, rows, "right")
-        for place, (row, number) in enumerate(zip(rows, video, strict=True)):
-            if row >= 0:
-                found[place] = self._crops[number][row - self._ends[number]]
-        return found
+        """Return the faces of table rows, see `take_faces`."""
+        return take_faces(self._crops, rows)
 
     def _order(self, sampler: RowSampler, epoch: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(tf.numpy_function(sampler.order, [epoch], tf.int64), (None,))
