@@ -18,9 +18,12 @@ from affectkeras.demo.results import ROWS, TABLE, VIDEO, Job, Replaced
 from affectkeras.demo.uploads import Limits, check_upload, frame_times, is_photo, photo_as_video
 from affectkeras.errors import UserError
 from affectkeras.files import atomic_file, write_csv
+from affectkeras.media.image_check import ImageDamaged
+from affectkeras.media.video import VideoDamaged
+from affectkeras.media.video_annotation import annotate_video
 
-# (video, annotate=new MP4, on_progress=(share, words)) → a row per frame, as `analyse_video` of
-# `affectkeras.video_analysis`, which the command gives with a model.
+# (video or photo, annotate=new MP4 or None, on_progress=(share, words)) → a row per frame: what
+# `affectkeras.video_analysis.analyse_video` is with a model.
 Analyse = Callable[..., pd.DataFrame]
 
 _TOLD_EVERY_S = 0.3
@@ -109,31 +112,44 @@ def analyse_upload(
         job.check()
         on_progress(share, words)
 
-    source, photo = job.folder / "upload", job.folder / "photo.mov"
+    # By its suffix an analysis knows a photo; which of the two kinds it is, it sees by itself.
+    source, photo = job.folder / "upload", job.folder / "photo.png"
     try:
         job.check()
         os.replace(_uploaded(job, uploads), source)
         check_upload(source, job.name, limits)
-        still = is_photo(source)
-        if still:
-            photo_as_video(source, photo)
-        video = photo if still else source
-        table = analyse(video, annotate=job.folder / VIDEO, on_progress=report)
+        if is_photo(source):
+            table = _analyse_photo(source.rename(photo), job, analyse, report)
+        else:
+            table = analyse(source, annotate=job.folder / VIDEO, on_progress=report)
         job.check()
         rows = page_rows(table, frame_times(job.folder / VIDEO))
         write_csv(job.folder / TABLE, table)
-        text = json.dumps({"name": job.name, **rows}, allow_nan=False)
+        text = json.dumps({"file": job.name, **rows}, allow_nan=False)
         with atomic_file(job.folder / ROWS) as file:
             file.write(text.encode())
     except Exception as error:
         if job.replaced.is_set():  # its folder is gone: whatever failed, failed for that
             raise Replaced from error
+        if isinstance(error, (ImageDamaged, VideoDamaged)):
+            raise UserError(f"{job.name}: {error}. Give another file.") from error
         raise
     finally:
         source.unlink(missing_ok=True)
         photo.unlink(missing_ok=True)
         if job.replaced.is_set():
             shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _analyse_photo(photo: Path, job: Job, analyse: Analyse, report: Callable) -> pd.DataFrame:
+    """Analyse a photo and lay it down as a video of one frame, so that the page knows only one."""
+    table = analyse(photo, annotate=None, on_progress=report)
+    film = job.folder / "photo.mov"
+    photo_as_video(photo, film)
+    boxes = table[["x", "y", "width", "height"]].to_numpy(float)
+    annotate_video(film, job.folder / VIDEO, boxes, _words(_names(table)))
+    film.unlink()
+    return table
 
 
 def _uploaded(job: Job, uploads: Path) -> Path:
@@ -162,20 +178,23 @@ def page_rows(table: pd.DataFrame, shown_s: list[float]) -> dict:
         )
     kind = "numbers" if "valence" in table or "arousal" in table else "classes"
     rows = {"kind": kind, "frame": table["frame"].astype(int).tolist(), "shown_s": shown_s}
-    rows["face"] = ["" if pd.isna(face) else str(face) for face in table["face"]]
+    rows["face"] = ["" if pd.isna(face) or face < 0 else str(int(face)) for face in table["face"]]
     columns = [*_NUMBERS, *(_OF_NUMBERS if kind == "numbers" else ("probability",))]
     for column in columns:
         values = table[column] if column in table else np.full(len(table), math.nan)
         rows[column] = _plain(values)
+    rows["name"] = _words(_names(table))
     if kind == "numbers":
-        return rows | {"sector": _words(table["sector"]), "sectors": list(SECTORS)}
+        return rows | {"sectors": list(SECTORS)}
     names = [column.removeprefix("p_") for column in table if column.startswith("p_")]
     probabilities = [_plain(table[f"p_{name}"]) for name in names]
-    return rows | {
-        "class_name": _words(table["class_name"]),
-        "class_names": names,
-        "probabilities": probabilities,
-    }
+    return rows | {"class_names": names, "probabilities": probabilities}
+
+
+def _names(table: pd.DataFrame) -> pd.Series:
+    """Return what each frame is called: its sector or class; "" where a model gives no such."""
+    column = "sector" if "sector" in table else "class_name"
+    return table[column] if column in table else pd.Series("", index=table.index)
 
 
 def _plain(values) -> list[float | None]:

@@ -48,12 +48,13 @@ class Results:
     """The jobs of all open pages.
 
     Args:
-        folder: what is made is kept in its `results`, what is uploaded waits in its `uploads`. The
-            caller makes it and removes it.
+        folder: what is made is kept in its `results`, what is uploaded waits in its `uploads`, and
+            `cache` is for what an analysis keeps. The caller makes it and removes it.
     """
 
     def __init__(self, folder: Path):
-        self.folder, self.uploads = folder / "results", (folder / "uploads").resolve()
+        self.folder, self.cache = folder / "results", folder / "cache"
+        self.uploads = (folder / "uploads").resolve()
         self.uploads.mkdir()
         self._jobs: dict[str, Job] = {}  # by page
         self._lock = threading.Lock()
@@ -94,11 +95,11 @@ class Results:
         if name not in (VIDEO, ROWS, TABLE):
             return None
         with self._lock:
-            found = [job for job in self._jobs.values() if secrets.compare_digest(job.token, token)]
-        return next((job.folder / name for job in found if (job.folder / name).is_file()), None)
+            found = next((job for job in self._jobs.values() if job.token == token), None)
+        return found.folder / name if found and (found.folder / name).is_file() else None
 
     def delete_old(self, age_s: float) -> None:
-        """Delete results, and uploads that nothing was made of, older than `age_s` seconds."""
+        """Delete results, caches and uploads never analysed that are older than `age_s` seconds."""
         oldest = time.time() - age_s
         with self._lock:
             pages = [
@@ -106,7 +107,7 @@ class Results:
             ]
         for page in pages:
             self.end(page)
-        for file in list(self.uploads.rglob("*")):
+        for file in [*self.uploads.rglob("*"), *self.cache.rglob("*")]:
             if file.is_file() and _is_older(file, oldest):
                 file.unlink(missing_ok=True)
 

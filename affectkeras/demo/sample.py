@@ -15,10 +15,6 @@ from affectkeras.cache import cache_dir
 from affectkeras.errors import UserError
 
 RECIPE = "recipes.affwild_cnn_gru"
-NOTE = (
-    "Sample model: trained within minutes on rendered faces, to show how the page works. "
-    "Its readings of real faces mean nothing."
-)
 _LOG_LINES = 20
 
 

@@ -49,17 +49,16 @@ def demo_command(
     if importlib.util.find_spec("gradio") is None:
         raise UserError("demo needs gradio, which is missing. pip install 'affectkeras[demo]'")
     with listening_socket(port) as listener:  # a taken port is told before a model is trained
-        from affectkeras.demo import sample
+        if run is None:
+            from affectkeras.demo.sample import sample_run
 
-        notes = [] if run else [sample.NOTE]
-        run = run or sample.sample_run()
+            run = sample_run()
         from affectkeras.video_analysis import analyse_video, load_video_model
 
         print(f"Loading {run} …", flush=True)
         model = load_video_model(run)
-        note = " ".join([*notes, model.note] if model.note and not notes else notes)
         analyse = functools.partial(analyse_video, model)
-        serve(analyse, listener, note=note, open_browser=open_browser, limits=limits)
+        serve(analyse, listener, note=model.note, open_browser=open_browser, limits=limits)
 
 
 def serve(
@@ -82,6 +81,8 @@ def serve(
     limits = limits or Limits()
     with private_folder() as folder:
         results = Results(folder)
+        # Faces that were found are kept in the cache: here only as long as the server runs.
+        os.environ["AFFECTKERAS_CACHE"] = str(results.cache)
         application = build_server(analyse, results, limits, note=note)
         import uvicorn
 

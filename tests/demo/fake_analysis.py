@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 
 from affectkeras.circumplex import intensity, sectors
+from affectkeras.media.image_check import read_image_file
+from affectkeras.media.upright import decode_upright
 from affectkeras.media.video_frames import every_frame
 
 CLASSES = ("angry", "happy", "neutral", "sad", "surprise", "fear", "disgust")
@@ -45,7 +47,7 @@ def _faces(times):
         {
             "frame": np.arange(len(times)),
             "time_s": times,
-            "face": 1,
+            "face": 0,
             "x": 8.0,
             "y": 8.0,
             "width": 24.0,
@@ -57,6 +59,9 @@ def _faces(times):
 
 def _annotate(path, target, on_progress):
     """Write every frame with a grey level of its own in the upper left corner; return the times."""
+    if target is None:  # a photo, of which the page makes a film itself
+        decode_upright(read_image_file(path))
+        return np.zeros(1)
     frames = list(every_frame(path))
     height, width = (side // 2 * 2 for side in frames[0].pixels.shape[:2])
     with av.open(str(target), "w", options={"movflags": "faststart"}) as container:

@@ -5,7 +5,8 @@ function startPlayer(element) {
   const find = (id) => element.querySelector(`#${id}`);
   const charts = affectkerasCharts, video = find("video"), slider = find("slider");
   const TRAIL_S = 1.5, MOST_CLASSES = 5;
-  let rows = null, parts = null, index = 0, playing = false, wanted = null, current = "", late = 0;
+  let rows = null, parts = null, current = "", ready = false;
+  let index = 0, playing = false, wanted = null, late = 0;
 
   // What the video is asked for is the middle of a frame: neither rounding nor the browser's clock
   // can then fall into its neighbour.
@@ -43,6 +44,7 @@ function startPlayer(element) {
   }
 
   function goTo(number) {
+    if (!ready) return;
     show(number);
     wanted = middle(index);
     seek();
@@ -57,7 +59,7 @@ function startPlayer(element) {
   }
 
   function play() {
-    if (rows.shown_s.length < 2) return;
+    if (!ready || rows.shown_s.length < 2) return;
     if (index === rows.shown_s.length - 1) goTo(0);
     setPlaying(true);
     video.play().catch(() => setPlaying(false));
@@ -78,7 +80,7 @@ function startPlayer(element) {
   function follow() {
     if (video.requestVideoFrameCallback) {
       video.requestVideoFrameCallback((_, { mediaTime }) => {
-        if (rows) {
+        if (ready) {
           element.querySelector("#player").dataset.presented = rows.frame[frameAt(mediaTime)];
           if (playing) show(frameAt(mediaTime));
         }
@@ -87,7 +89,7 @@ function startPlayer(element) {
       return;
     }
     requestAnimationFrame(() => {
-      if (rows && playing) show(frameAt(video.currentTime));
+      if (ready && playing) show(frameAt(video.currentTime));
       follow();
     });
   }
@@ -95,8 +97,7 @@ function startPlayer(element) {
   function write() {
     find("frame-number").textContent = rows.frame[index];
     find("frame-time").textContent = number("time_s", 3);
-    const named = rows.kind === "numbers" ? rows.sector[index] : rows.class_name[index];
-    find("reading-name").textContent = named || (rows.face[index] ? "–" : "no face");
+    find("reading-name").textContent = rows.name[index] || (rows.face[index] ? "–" : "no face");
     Object.entries(texts()).forEach(([id, text]) => {
       const value = find(`frame-${id}`);
       value.textContent = text;
@@ -125,12 +126,12 @@ function startPlayer(element) {
     if (rows.shown_s.length > 1) charts.drawCurves(find("curves"), { ...parts, index });
     if (rows.kind === "numbers") {
       charts.drawCircle(find("place"), {
-        sectors: rows.sectors, sector: rows.sector[index], place: place(index), trail: trail(),
+        sectors: rows.sectors, sector: rows.name[index], place: place(index), trail: trail(),
       });
       return;
     }
     charts.drawBars(find("place"), {
-      names: rows.class_names, chosen: rows.class_name[index], colors: parts.colors,
+      names: rows.class_names, chosen: rows.name[index], colors: parts.colors,
       values: rows.probabilities.map((values) => values[index]),
     });
   }
@@ -197,7 +198,7 @@ function startPlayer(element) {
       rows.kind === "numbers" ? "Circle of affect" : "Probability of every class");
     find("curves").parentElement.style.height = rows.kind === "numbers" ? "300px" : "220px";
     element.querySelector("#player").classList.toggle("still", rows.shown_s.length < 2);
-    find("file-name").textContent = rows.name;
+    find("file-name").textContent = rows.file;
     find("frame-last").textContent = rows.frame[rows.frame.length - 1];
     slider.max = rows.shown_s.length - 1;
   }
@@ -210,6 +211,7 @@ function startPlayer(element) {
   function close() {
     pause();
     rows = null;
+    ready = false;
     current = "";
     find("player").hidden = true;
     if (video.src) URL.revokeObjectURL(video.src);
@@ -222,7 +224,7 @@ function startPlayer(element) {
     const link = find("download");
     URL.revokeObjectURL(link.href);
     link.href = URL.createObjectURL(table);
-    link.download = `${rows.name.replace(/\.[^.]*$/, "")}.csv`;
+    link.download = `${rows.file.replace(/\.[^.]*$/, "")}.csv`;
   }
 
   // Where decoding needs a start, a browser's clock may not be 0 at the first picture.
@@ -264,6 +266,7 @@ function startPlayer(element) {
       index = late = 0;
       await load(film);
       if (current !== address) return;
+      ready = true;
       goTo(0);
       find("player").scrollIntoView({ behavior: "smooth", block: "start" });
     } catch (error) {
@@ -274,7 +277,7 @@ function startPlayer(element) {
 
   function pressed(event) {
     const typing = event.target.closest?.("input:not([type=range]), textarea, select");
-    if (!rows || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!ready || typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const key = event.key.toLowerCase();
     if (key === "k") step(1);
     else if (key === "j") step(-1);
@@ -284,7 +287,7 @@ function startPlayer(element) {
   }
 
   function point(event) {
-    if (!rows || (event.type === "pointermove" && !event.buttons)) return;
+    if (!ready || (event.type === "pointermove" && !event.buttons)) return;
     const box = find("curves").getBoundingClientRect(), { left, across } = charts.area(box.width);
     const share = Math.max(0, Math.min(1, (event.clientX - box.left - left) / across));
     pause();
@@ -300,6 +303,7 @@ function startPlayer(element) {
   });
   video.addEventListener("seeked", seek);
   video.addEventListener("ended", () => {
+    if (!playing) return;
     setPlaying(false);
     show(rows.shown_s.length - 1);
   });
