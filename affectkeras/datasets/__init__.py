@@ -1,7 +1,7 @@
 """Readers: one module per data set, from the raw folder as its owner gave it to an `ExampleTable`.
 
-Every module has `LAYOUT` (a drawing of the folder it expects), `CLASS_NAMES`, `find(folder)` and
-`read(folder)`.
+Every module has `LAYOUT` (a drawing of the folder it expects), `find(folder)` and `read(folder)`,
+and where classes are told `CLASS_NAMES`.
 """
 
 import importlib

@@ -14,6 +14,8 @@ from affectkeras.datasets.tfds_builders.affect_faces import (  # noqa: E402
 from affectkeras.datasets.tfds_builders.affect_faces import (  # noqa: E402
     affect_faces_dataset_builder,
 )
+from affectkeras.media.video_frames import every_frame  # noqa: E402
+from tests.media.tiny_videos import write_video  # noqa: E402
 
 FACE = np.random.default_rng(2).integers(0, 256, (48, 48), dtype=np.uint8)
 
@@ -84,3 +86,37 @@ def test_the_class_names_of_an_image_folder_are_its_own(tmp_path):
     builder = build("image_folder", tmp_path / "raw", tmp_path / "built")
     assert builder.info.features["label"].names == ["calm", "tense"]
     assert set(builder.info.splits) == {affect_faces_dataset_builder.UNSPLIT}
+
+
+@pytest.fixture
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("AFFECTKERAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def test_of_a_labelled_video_the_frames_are_stored_with_their_numbers(tmp_path, own_cache):
+    raw = tmp_path / "raw"
+    video = write_video(raw / "videos/train/7.mp4", 5)
+    for kind, sign in (("valence", 1), ("arousal", -1)):
+        path = raw / f"annotations/train/{kind}/7.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(f"{sign * n / 10}\n" for n in range(5)))
+    builder = build("aff_wild", raw, tmp_path / "built")
+    found = {
+        one["example_id"]: one for one in builder.as_dataset(split="train").as_numpy_iterator()
+    }
+    assert len(found) == 5
+    frames = [shown.pixels for shown in every_frame(video)]
+    for number, frame in enumerate(frames):
+        example = found[f"videos/train/7.mp4 frame {number:05}".encode()]
+        np.testing.assert_array_equal(example["image"], frame)
+        assert example["valence"] == np.float32(number / 10)
+        assert example["arousal"] == np.float32(-number / 10)
+        assert example["group"] == b"videos/train/7.mp4"
+
+
+def test_a_clip_with_one_label_is_stored_as_its_own_bytes(tmp_path, own_cache):
+    clip = write_video(tmp_path / "raw/Val_AFEW/Sad/000000001.avi", 5, codec="mpeg4")
+    builder = build("afew", tmp_path / "raw", tmp_path / "built")
+    (example,) = builder.as_dataset(split="validation").as_numpy_iterator()
+    assert example["video"] == clip.read_bytes()
+    assert builder.info.features["label"].names[example["label"]] == "Sad"

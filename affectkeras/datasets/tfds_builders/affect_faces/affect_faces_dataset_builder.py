@@ -8,17 +8,23 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from affectkeras.datasets import NAMES, reader
+from affectkeras.datasets.anu_stress_manifest import VIDEO_SUFFIXES
+from affectkeras.datasets.face_videos import TARGETS
 from affectkeras.datasets.table import SPLITS, ArrayPayload, ExampleTable
+from affectkeras.errors import UserError
+from affectkeras.media.video_frames import every_frame
 
 _DESCRIPTION = """
-Faces and what they show (expression, stress) as affectkeras reads them from the folder that the
-data set's owner gives out; of videos, the frames that the reader cuts. The config names the data
-set. Splits are the owner's: train, validation, test; "unsplit" where the owner gives none. `label`
-is the index in the reader's CLASS_NAMES; `group` is the smallest set of examples that must not be
-divided between training and test (the example itself where unknown). Examples that were rejected
-(damaged, unlabelled, excluded) are left out.
+Faces and what they show (expression, stress, valence and arousal) as affectkeras reads them from
+the folder that the data set's owner gives out; of videos, the frames that have a label, and of
+clips with one label (afew) the video's bytes as `video`. The config names the data set. Splits are
+the owner's: train, validation, test; "unsplit" where the owner gives none. `label` is the index in
+the reader's CLASS_NAMES, where there are classes; `group` is the smallest set of examples that must
+not be divided between training and test (the example itself where unknown). Examples that were
+rejected (damaged, unlabelled, excluded) are left out.
 """
 UNSPLIT = "unsplit"
+_CLIPS = ("afew",)  # one label for a whole video, which is stored as its own bytes
 
 
 @dataclasses.dataclass
@@ -41,29 +47,20 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         """Return the features: the contract of what is stored."""
-        # The class names of image_folder are the folder's own: they are set when it is read.
-        names = reader(self.builder_config.name).CLASS_NAMES
+        features = _features(self.builder_config.name)
         return self.dataset_info_from_configs(
             description=_DESCRIPTION,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),
-                    "label": tfds.features.ClassLabel(names=list(names) if names else None),
-                    "example_id": tfds.features.Text(),
-                    "subject": tfds.features.Text(),
-                    "group": tfds.features.Text(),
-                }
-            ),
-            supervised_keys=("image", "label"),
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("image", "label") if {"image", "label"} <= features.keys() else None,
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict:
         """Read the folder given as `--manual_dir` once and return a generator per split."""
         table = reader(self.builder_config.name).read(Path(dl_manager.manual_dir))
         table.check_rejected()
-        label = self.info.features["label"]
-        if label.num_classes is None:
-            label.names = list(table.targets[0].class_names)
+        features = self.info.features
+        if "label" in features and features["label"].num_classes is None:
+            features["label"].names = list(table.targets[0].class_names)
         splits = [split for split in SPLITS if (table.frame["split"] == split).any()]
         return {split or UNSPLIT: self._generate_examples(table, split) for split in splits}
 
@@ -71,23 +68,74 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self, table: ExampleTable, split: str
     ) -> Iterator[tuple[str, dict[str, object]]]:
         """Yield (example_id, features) of the rows of a split."""
-        for row in np.flatnonzero(table.frame["split"] == split):
+        payload = next(name for name in self.info.features if name in ("image", "video"))
+        rows = np.flatnonzero(table.frame["split"] == split)
+        for row, stored in _stored(table, rows, payload):
             example = table.frame.iloc[row]
-            yield (
-                example["example_id"],
-                {
-                    "image": _image(table, row),
-                    "label": int(example[table.targets[0].name]),
-                    "example_id": example["example_id"],
-                    "subject": example["subject"],
-                    "group": example["group"],
-                },
-            )
+            features = {name: example[name] for name in ("example_id", "subject", "group")}
+            for target in table.targets:
+                if target.name in self.info.features:
+                    features[target.name] = float(example[target.name])
+            if "label" in self.info.features:
+                features["label"] = int(example[table.targets[0].name])
+            yield example["example_id"], {payload: stored, **features}
 
 
-def _image(table: ExampleTable, row: int) -> str | np.ndarray:
-    """Return a path, whose bytes tfds stores unchanged, or pixels `(height, width, 3)` uint8."""
-    if not isinstance(table.payload, ArrayPayload):
-        return table.payload.paths[row]
-    pixels = table.payload.arrays["pixels"][table.payload.index[row]]
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., np.newaxis], 3, axis=-1)
+def _features(name: str) -> dict[str, tfds.features.FeatureConnector]:
+    """Return what is stored of a reader's examples."""
+    features: dict[str, tfds.features.FeatureConnector] = {
+        text: tfds.features.Text() for text in ("example_id", "subject", "group")
+    }
+    if name in _CLIPS:
+        features["video"] = tfds.features.Text()
+    else:
+        features["image"] = tfds.features.Image(shape=(None, None, 3))
+    if hasattr(reader(name), "CLASS_NAMES"):
+        # The class names of image_folder are the folder's own: they are set when it is read.
+        names = reader(name).CLASS_NAMES
+        features["label"] = tfds.features.ClassLabel(names=list(names) if names else None)
+    else:
+        features |= {target.name: tfds.features.Scalar(np.float32) for target in TARGETS}
+    return features
+
+
+def _stored(
+    table: ExampleTable, rows: np.ndarray, payload: str
+) -> Iterator[tuple[int, str | bytes | np.ndarray]]:
+    """Yield each row and its picture or video.
+
+    A path, whose bytes tfds stores unchanged; pixels `(height, width, 3)` uint8; a video's bytes.
+    """
+    if isinstance(table.payload, ArrayPayload):
+        for row in rows:
+            pixels = table.payload.arrays["pixels"][table.payload.index[row]]
+            yield row, pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+        return
+    paths = table.payload.paths[rows]
+    for path in dict.fromkeys(paths):
+        same = rows[paths == path]
+        if payload == "video":
+            yield from ((row, Path(path).read_bytes()) for row in same)
+        elif Path(path).suffix.casefold() not in VIDEO_SUFFIXES:
+            yield from ((row, path) for row in same)
+        else:
+            yield from _frames(table, same, path)
+
+
+def _frames(table: ExampleTable, rows: np.ndarray, path: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the rows of one video file and their frames, as they are decoded."""
+    wanted: dict[int, list[int]] = {}
+    for row in rows:  # two people in one video have rows of the same frame
+        wanted.setdefault(int(table.frame["frame"][row]), []).append(row)
+    last = max(wanted)
+    for number, shown in enumerate(every_frame(path)):
+        pixels = shown.pixels
+        pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+        yield from ((row, pixels) for row in wanted.pop(number, ()))
+        if number >= last:
+            break
+    if wanted:
+        raise UserError(
+            f"{path}: {len(wanted)} frames with a label cannot be decoded, the first of them "
+            f"number {min(wanted)}. Mend the file, or leave the video out."
+        )
