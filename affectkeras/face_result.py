@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from affectkeras import records, results, runs
+from affectkeras import results, runs
 from affectkeras.comparing.claims import Claim
 from affectkeras.datasets.table import ExampleTable
 from affectkeras.evaluation.splits import Split
 from affectkeras.reporting.report import write_report
-from affectkeras.run_result import common_parts
+from affectkeras.run_result import common_parts, write_records
 
 
 def write_face_result(
@@ -38,7 +38,7 @@ def write_face_result(
     """
     target = table.class_target
     labels = table.frame[target.name].to_numpy()
-    records.write_run_records(run, table, findings)
+    write_records(run, table, findings)
     parts = common_parts(
         run,
         config,

@@ -1,17 +1,15 @@
 """What every recipe with number targets ends with: records, result and report."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from affectkeras import records, results, runs
+from affectkeras import results, runs
 from affectkeras.comparing.claims import Claim
-from affectkeras.datasets.image_rows import IMAGE_SUFFIXES
-from affectkeras.datasets.table import ExampleTable, FilePayload
+from affectkeras.datasets.table import ExampleTable
 from affectkeras.evaluation.splits import Split
 from affectkeras.number_results import mean_baseline
 from affectkeras.reporting.report import write_report
-from affectkeras.run_result import common_parts
+from affectkeras.run_result import common_parts, write_records
 
 
 def write_number_result(
@@ -48,10 +46,7 @@ def write_number_result(
         name for parts in arms.values() for part in parts.values() for name in part["targets"]
     }
     targets = [target.name for target in table.targets if target.name in predicted]
-    if _has_pictures(table):
-        records.write_run_records(run, table, findings)
-    else:
-        runs.write_csv(run / "rejected.csv", table.rejected)
+    write_records(run, table, findings)
     parts = common_parts(
         run,
         config,
@@ -79,11 +74,3 @@ def write_number_result(
     write_report(run)
     runs.drop_parts(run)
     return result
-
-
-def _has_pictures(table: ExampleTable) -> bool:
-    """Whether each row is a picture: rows whose file is a video have none to show."""
-    payload = table.payload
-    if not isinstance(payload, FilePayload):
-        return "pixels" in payload.arrays
-    return all(os.fspath(path).casefold().endswith(IMAGE_SUFFIXES) for path in payload.paths)

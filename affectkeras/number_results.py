@@ -163,7 +163,8 @@ def ablation_rows(
     Args:
         arms: of `summarise_numbers`.
         history: the run's `history.csv`; an epoch's seconds are the mean without each training's
-            first, in which the network is compiled.
+            first, in which the network is compiled. Where an arm is a network per target (column
+            `target`), its epoch is one of each.
         parameters: arm → number of trained weights; the arms to set beside each other, in order.
         part: which rows loss and CCC are measured on.
 
@@ -172,9 +173,7 @@ def ablation_rows(
     """
     rows = []
     for arm, number in parameters.items():
-        epochs = history[history["arm"] == arm]
-        later = epochs[epochs["epoch"] > epochs["epoch"].min()]
-        seconds = (later if len(later) else epochs)["seconds"].mean()
+        seconds = _seconds_per_epoch(history[history["arm"] == arm])
         for target, found in arms[arm][part]["targets"].items():
             rows.append(
                 {
@@ -182,11 +181,19 @@ def ablation_rows(
                     "target": target,
                     "parameters": int(number),
                     "loss": found["mse"],
-                    "seconds_per_epoch": float(seconds),
+                    "seconds_per_epoch": seconds,
                     "ccc": found["ccc"],
                 }
             )
     return rows
+
+
+def _seconds_per_epoch(history: pd.DataFrame) -> float:
+    later = history[history["epoch"] > history["epoch"].min()]
+    epochs = later if len(later) else history
+    if "target" in epochs.columns:
+        return float(epochs.groupby("target")["seconds"].mean().sum())
+    return float(epochs["seconds"].mean())
 
 
 def print_number_result(result: dict, run: Path) -> None:

@@ -1,12 +1,14 @@
 """What the results of all recipes have in common, whatever they predict."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from affectkeras import results, runs
+from affectkeras import records, results, runs
 from affectkeras.comparing.claims import Claim, claims_rows
+from affectkeras.datasets.anu_stress_manifest import VIDEO_SUFFIXES
 from affectkeras.datasets.sample.marks import find_marks
-from affectkeras.datasets.table import ExampleTable
+from affectkeras.datasets.table import ExampleTable, FilePayload
 from affectkeras.evaluation.fold_splits import join_folds
 from affectkeras.evaluation.leakage import complete_findings
 from affectkeras.evaluation.splits import Split
@@ -86,3 +88,24 @@ def common_parts(
         },
         "exports": exports,
     }
+
+
+def write_records(run: Path, table: ExampleTable, findings: dict) -> None:
+    """Write `rejected.csv` and, where rows are pictures, those that the report shows.
+
+    Args:
+        run: the run folder.
+        table: the examples; of rows whose file is a video no picture is kept.
+        findings: of the leakage check.
+    """
+    payload = table.payload
+    if isinstance(payload, FilePayload):
+        pictured = not any(
+            os.fspath(one).casefold().endswith(VIDEO_SUFFIXES) for one in payload.paths
+        )
+    else:
+        pictured = "pixels" in payload.arrays
+    if pictured:
+        records.write_run_records(run, table, findings)
+    else:
+        runs.write_csv(run / "rejected.csv", table.rejected)

@@ -225,6 +225,15 @@ def test_an_ablation_sets_cost_beside_loss_without_the_epoch_that_compiles():
     assert one[0]["seconds_per_epoch"] == 10.0
 
 
+def test_an_arm_of_two_networks_takes_the_time_of_both():
+    arms = summarise_numbers(number_predictions(), TARGETS, repetitions=20)
+    valence = number_history().assign(target="valence")
+    arousal = number_history().assign(target="arousal")
+    arousal["seconds"] += 1
+    history = pd.concat([valence, arousal])
+    assert ablation_rows(arms, history, {"gru": 10})[0]["seconds_per_epoch"] == 5.0
+
+
 def test_the_served_arms_figures_become_the_results_metrics(tmp_path):
     run = write_number_run(tmp_path / "run", changes={"served_arm": "lstm"})
     result = json.loads((run / "result.json").read_text())

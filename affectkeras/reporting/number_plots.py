@@ -124,9 +124,10 @@ def draw_prediction_curves(run: RunData) -> Figure | None:
 
 def _draw_curves(axes, rows: pd.DataFrame, target: str, arm: str, color: str) -> None:
     means = rows.groupby("frame")[[target, PREDICTED + target]].mean()
-    marker = "." if len(means) <= 30 else None
-    axes.plot(means.index, means[target], color=INK, marker=marker, label="true")
-    axes.plot(means.index, means[PREDICTED + target], color=color, marker=marker, label=arm)
+    # Of long videos the truth lies on top, and lines are thin.
+    style = {"marker": "."} if len(means) <= 30 else {"linewidth": 0.8}
+    axes.plot(means.index, means[target], color=INK, label="true", zorder=3, **style)
+    axes.plot(means.index, means[PREDICTED + target], color=color, label=arm, **style)
     if means[target].abs().max() <= 1:
         axes.set_ylim(-1.05, 1.05)
 

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from affectkeras.files import atomic_file
+from affectkeras.reporting.face_sheet_plot import draw_face_sheet
 from affectkeras.reporting.leak_plots import draw_leaking_pairs
 from affectkeras.reporting.number_plots import NUMBER_PLOTS
 from affectkeras.reporting.plot_style import FAINT, INK, STYLE, arm_color, draw_seeds
@@ -220,6 +221,7 @@ def _f1(found: dict | None) -> float:
 PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "accuracy": draw_accuracy,
     "leaking-pairs": draw_leaking_pairs,
+    "face-sheet": draw_face_sheet,
     "learning-curves": draw_learning_curves,
     "arms-together": draw_arms_together,
     "inflation": draw_inflation,

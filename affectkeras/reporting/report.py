@@ -22,6 +22,8 @@ CAPTIONS = {
     "shown nothing. Arms are compared by their difference on the same rows, above.",
     "leaking-pairs": "Pictures on two sides of the split that the leakage check holds against each "
     "other, at most a dozen of each kind.",
+    "face-sheet": "Frames of some videos with the box of the face, and beside each what is cut out "
+    "of it (the paper's Figures 3 and 4).",
     "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
     "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
     "arms-together": "All arms over the epochs, mean over seeds and folds (thick) and each (thin).",
@@ -112,7 +114,7 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             _figure("feature-maps", plots),
         ),
         section("Published figures beside ours", claims(result)),
-        section("Data", tables.data_counts(run)),
+        section("Data", tables.data_counts(run), _figure("face-sheet", plots)),
         section(
             "Protocol and leakage",
             tables.protocol(result),
