@@ -1,12 +1,13 @@
 """Writes sample videos of talking faces as Aff-Wild's owners lay theirs out."""
 
+import contextlib
 import csv
 import dataclasses
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -132,6 +133,7 @@ def write_sample_aff_wild(
         print(f"Drawing {len(plans)} sample videos, once, below {folder.parent} …", file=sys.stderr)
     hidden = None if progress else True  # None: shown on a terminal only
     with (
+        _one_thread_each(),
         ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool,
         tqdm(
             total=sum(plan.frames for plan in plans),
@@ -187,6 +189,17 @@ def draw_video(plan: PlannedVideo) -> tuple[Speaker, Motion]:
     valence, arousal = draw_affect(path, plan.frames, plan.rate, plan.quadrant)
     motion = draw_motion(moves, valence, arousal, plan.rate)
     return draw_speaker(person, *plan.size), motion
+
+
+@contextlib.contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Keep OpenCV from dividing small pictures among threads, which takes longer than drawing."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _write_one(folder: Path, plan: PlannedVideo, advance: Callable[[], object]) -> None:

@@ -158,7 +158,8 @@ def _place_head(picture: np.ndarray, head: np.ndarray, matrix: np.ndarray, layer
     size = (columns.stop - columns.start, rows.stop - rows.start)
     moved = cv2.warpAffine(head, inside, size, flags=cv2.INTER_LINEAR)
     part = picture[rows, columns]
-    part[:] = lay_over(part, moved[..., :3], moved[..., 3])
+    pixels = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB)
+    part[:] = lay_over(part, pixels, cv2.extractChannel(moved, 3))
 
 
 def _expose(picture: np.ndarray, gain: np.ndarray) -> np.ndarray:
