@@ -49,16 +49,18 @@ def demo_command(
     if importlib.util.find_spec("gradio") is None:
         raise UserError("demo needs gradio, which is missing. pip install 'affectkeras[demo]'")
     with listening_socket(port) as listener:  # a taken port is told before a model is trained
+        notes = []
         if run is None:
             from affectkeras.demo.sample import sample_run
 
-            run = sample_run()
+            run, notes = sample_run(), ["Sample model, trained on this machine."]
         from affectkeras.video_analysis import analyse_video, load_video_model
 
         print(f"Loading {run} …", flush=True)
         model = load_video_model(run)
         analyse = functools.partial(analyse_video, model)
-        serve(analyse, listener, note=model.note, open_browser=open_browser, limits=limits)
+        note = " ".join([*notes, model.note]).strip()
+        serve(analyse, listener, note=note, open_browser=open_browser, limits=limits)
 
 
 def serve(

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ import pytest
 
 pytest.importorskip("gradio")
 
-from affectkeras.demo.serve import listening_socket, private_folder
+from affectkeras.demo.serve import demo_command, listening_socket, private_folder
 from affectkeras.errors import UserError
 from tests.demo.fake_server import LIMITS, ROOT, running_server
 from tests.media.tiny_videos import write_video
@@ -279,3 +280,37 @@ def test_limits_are_told_on_the_page(server):
     assert "up to 0.5 minutes long and 3 MB large" in config
     assert str(LIMITS.bytes) in config
     assert "what it reads &lt;means&gt; nothing" in config
+
+
+@pytest.mark.parametrize(
+    ("run", "note"),
+    [(None, "Sample model, trained on this machine. Quick run."), (Path("mine"), "Quick run.")],
+)
+def test_the_command_serves_the_model_of_a_run_or_the_sample(monkeypatch, run, note):
+    served = {}
+    monkeypatch.setattr("affectkeras.demo.sample.sample_run", lambda: Path("sample"))
+    monkeypatch.setattr(
+        "affectkeras.video_analysis.load_video_model",
+        lambda run: types.SimpleNamespace(run=run, note="Quick run."),
+    )
+    monkeypatch.setattr(
+        "affectkeras.demo.serve.serve",
+        lambda analyse, listener, **options: served.update(options, model=analyse.args[0]),
+    )
+    demo_command(run, limits=LIMITS)
+    assert served["model"].run == (run or Path("sample"))
+    assert served["note"] == note
+    assert served["limits"] is LIMITS
+    assert served["open_browser"] is False
+
+
+def test_a_run_without_a_model_is_told(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "affectkeras", "demo", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {tmp_path}: no exported model")
