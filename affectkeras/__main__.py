@@ -90,24 +90,35 @@ def crop_faces(
 
 def predict(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
-    inputs: Annotated[Positional[tuple[Path, ...]], arg(metavar="IMAGE [IMAGE ...]")],
+    inputs: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE [FILE ...]")],
     /,
     csv: Annotated[Path | None, arg(metavar="FILE")] = None,
+    annotate: Annotated[Path | None, arg(metavar="DIR")] = None,
+    plot: Annotated[Path | None, arg(metavar="DIR")] = None,
     batch_size: int = 32,
 ) -> None:
-    """Classify images with a trained model and print file, class and probability of each.
+    """Read images or videos with a trained model.
+
+    Of images, file, class and probability are printed. Of videos the face of the largest and most
+    persistent person is followed and read, whether the model was trained on videos or on single
+    pictures: a CSV row per frame with time, box, confidence, and valence, arousal and sector, or
+    class. A frame without the face has empty fields.
 
     Args:
         run: a run folder (its saved_model/ is used), or a SavedModel folder itself.
-        inputs: images, and folders in which JPEG and PNG files are looked for at any depth.
-        csv: also write the table, with the probability of every class, to this file.
+        inputs: images or videos, and folders in which JPEG and PNG files are looked for at any
+            depth, and where there are none videos.
+        csv: write the table to this file: of images also with the probability of every class, of
+            videos instead of printing it.
+        annotate: of videos: write them to this folder with box and word drawn in, H.264 in MP4.
+        plot: of videos: write the curves over time to this folder, as PNG.
         batch_size: images given to the model at once.
     """
     if not inputs:
-        raise UserError("predict needs at least one image or folder after the run. Found none.")
+        raise UserError("predict needs at least one file or folder after the run. Found none.")
     from affectkeras.predict import predict_command
 
-    predict_command(run, list(inputs), csv=csv, batch_size=batch_size)
+    predict_command(run, list(inputs), csv, batch_size, annotate, plot)
 
 
 def prune(

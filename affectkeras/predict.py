@@ -1,6 +1,7 @@
-"""Classifying image files by what a run exported: `python -m affectkeras predict RUN FILE|FOLDER…`.
+"""Reading images by what a run exported: `python -m affectkeras predict RUN FILE|FOLDER…`.
 
-Only the SavedModel is used; neither Keras nor the model's code is needed.
+Only the SavedModel is used; neither Keras nor the model's code is needed. Videos, and photos for a
+model that reads over time, go to `predict_video`.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ from affectkeras.media.parallel import map_in_threads
 from affectkeras.quiet import start_tensorflow
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
 
 # What the model is given at once, decoded: at 3 bytes a pixel about 75 MB.
 _PIXELS_AT_ONCE = 25_000_000
@@ -28,34 +30,66 @@ _PIXELS_AT_ONCE = 25_000_000
 Prediction = tuple[int, np.ndarray] | str
 
 
-def predict_command(
-    run: Path, inputs: Sequence[Path], csv: Path | None = None, batch_size: int = 32
-) -> None:
-    """Classify images with a trained model and print a table of file, class_name, probability.
+class ReadsOverTime(UserError):
+    """The model reads the faces of videos, not single pictures."""
 
-    An image that cannot be used gets a row with the reason; it never ends the command.
+
+def predict_command(
+    run: Path,
+    inputs: Sequence[Path],
+    csv: Path | None = None,
+    batch_size: int = 32,
+    annotate: Path | None = None,
+    plot: Path | None = None,
+) -> None:
+    """Read images or videos with a trained model.
+
+    Of images a table of file, class_name, probability is printed; of videos a row per frame, see
+    `predict_video.predict_videos`. A file that cannot be used gets a row with the reason; it never
+    ends the command.
 
     Args:
         run: a run folder (its saved_model/ is used), or a SavedModel folder itself.
-        inputs: images, and folders in which JPEG and PNG files are looked for at any depth.
-        csv: also write the table, with the probability of every class, to this file.
+        inputs: images or videos, and folders in which they are looked for at any depth.
+        csv: write the table to this file, images with the probability of every class.
         batch_size: images given to the model at once.
+        annotate, plot: of videos: folders for videos with boxes drawn in, and for curves.
 
     Raises:
-        UserError: when there is no usable model, an input does not exist or holds no image.
+        UserError: when there is no usable model, an input does not exist or holds nothing, or
+            images and videos are mixed.
     """
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1. Received: {batch_size}")
     model_folder = find_saved_model(run)
-    paths = find_images(inputs)
-    class_names, classify = load_classifier(model_folder)
+    paths = find_images(inputs, videos=True)
+    videos = [path for path in paths if is_video(path)]
+    if videos and len(videos) < len(paths):
+        raise UserError(
+            f"{len(videos)} videos and {len(paths) - len(videos)} images were found: each image is "
+            "read as a face, in videos faces are looked for. Give one kind at a time."
+        )
+    try:
+        if videos or annotate or plot:
+            raise ReadsOverTime
+        classifier = load_classifier(model_folder)
+    except ReadsOverTime:
+        from affectkeras.predict_video import predict_videos
+
+        predict_videos(run, paths, csv=csv, annotate=annotate, plot=plot)
+        return
+    _predict_images(paths, classifier, csv, batch_size)
+
+
+def _predict_images(paths: Sequence[Path], classifier, csv: Path | None, batch_size: int) -> None:
+    class_names, classify = classifier
     damaged = 0
     with _csv_writer(csv, class_names) as write_csv, _progress_bar(len(paths)) as bar:
-        file_width = max(len(_printable(path)) for path in paths)
+        file_width = max(len(printable_path(path)) for path in paths)
         class_width = max(map(len, (*class_names, "class_name")))
         _print_row("file", "class_name", "probability", "", (file_width, class_width))
         for path, prediction in predict_files(paths, classify, batch_size):
-            file, error = _printable(path), ""
+            file, error = printable_path(path), ""
             if isinstance(prediction, str):
                 damaged, error = damaged + 1, prediction
                 row = (file, "", "", *[""] * len(class_names), error)
@@ -97,8 +131,15 @@ def find_saved_model(run: Path) -> Path:
     )
 
 
-def find_images(inputs: Iterable[Path]) -> list[Path]:
+def is_video(path: Path) -> bool:
+    """Return whether a file's name is that of a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def find_images(inputs: Iterable[Path], *, videos: bool = False) -> list[Path]:
     """Return the given files, and the JPEG and PNG files below the given folders, sorted.
+
+    With `videos`, of a folder without any image the videos.
 
     Links are followed, but no folder is entered twice: a loop of links ends.
 
@@ -108,7 +149,9 @@ def find_images(inputs: Iterable[Path]) -> list[Path]:
     paths: list[Path] = []
     for given in map(Path, inputs):
         if given.is_dir():
-            below = sorted(_walk(given))
+            below = sorted(_walk(given, SUFFIXES))
+            if videos and not below:
+                below = sorted(_walk(given, VIDEO_SUFFIXES))
             if not below:
                 raise UserError(
                     f"{given}: no image below this folder: looked for names ending in "
@@ -141,6 +184,8 @@ def classifier_of(loaded, folder: Path) -> tuple[list[str], Callable[[list[bytes
     """Return what `load_classifier` does of a SavedModel that `load_saved_model` has loaded."""
     import tensorflow as tf
 
+    if "recur" in loaded.signatures:
+        raise ReadsOverTime(f"{folder}: this model reads the faces of videos, not single pictures.")
     missing = {"describe", "serving_default"} - set(loaded.signatures)
     if missing:
         raise UserError(
@@ -238,7 +283,7 @@ def _classify_each(
     return [(int(np.argmax(row)), row) for row in rows]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     def refuse(error):
         raise UserError(
             f"{error.filename}: this folder cannot be read: {error.strerror}. Allow reading it, or "
@@ -254,11 +299,11 @@ def _walk(folder: Path) -> Iterator[Path]:
         entered.add(real)
         folders.sort()
         for name in names:
-            if name.lower().endswith(SUFFIXES):
+            if name.lower().endswith(suffixes):
                 yield Path(parent, name)
 
 
-def _printable(path: Path) -> str:
+def printable_path(path: Path) -> str:
     """Return a path as text for a table: bytes that are no UTF-8 as `\\xNN`, control characters
     escaped."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")

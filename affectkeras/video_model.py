@@ -50,6 +50,14 @@ class VideoModel:
         return self.every - 1 if self.mode == "sparse" else 0
 
     @property
+    def frame_columns(self) -> tuple[str, ...]:
+        """The columns of what is read of a video, see `video_analysis.analyse_video`."""
+        where = ("frame", "time_s", "face", "x", "y", "width", "height", "confidence")
+        if self.kind == "classes":
+            return (*where, "class_name", "probability", *self.columns)
+        return (*where, *self.columns, "intensity", "sector")
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The names of the outputs, as columns."""
         return self.targets or tuple(f"p_{name}" for name in self.class_names)

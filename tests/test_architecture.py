@@ -14,14 +14,16 @@ TENSORFLOW = ("tensorflow", "tf2onnx", "mtcnn", "tensorflow_hub")
 TENSORFLOW_OF_TFDS = ("as_dataset", "as_numpy", "load")
 OTHER_BACKENDS = ("torch", "jax")
 
-BACKEND_NEUTRAL = ("layers", "models", "callbacks", "pruning", "transfer")
+BACKEND_NEUTRAL = ("layers", "losses", "models", "callbacks", "pruning", "transfer")
 WITH_TENSORFLOW = (
     "affectkeras.pipelines",
     "affectkeras.media",
     "affectkeras.export",
+    "affectkeras.export_video",
     "affectkeras.predict",
     "affectkeras.quiet",
     "affectkeras.tensorflow_kernels",
+    "affectkeras.video_model",
     "affectkeras.demo",
     "affectkeras.datasets.tfds_builders",
 )

@@ -100,7 +100,7 @@ def test_a_recipes_help_shows_its_docstring_and_comments(monkeypatch, capsys):
         (["--help"], ["doctor", "predict", "ledger"]),
         (["doctor", "--help"], ["[NAME]", "[DIR]", "--group-pattern REGEX"]),
         (["ledger", "--help"], ["RUNS_DIR", "--out FILE"]),
-        (["predict", "--help"], ["RUN", "IMAGE [IMAGE ...]", "--batch-size"]),
+        (["predict", "--help"], ["RUN", "FILE [FILE ...]", "--batch-size"]),
     ],
 )
 def test_help_is_there_at_once(arguments, words):
@@ -121,7 +121,7 @@ def test_mistakes_on_the_command_line_end_with_status_2():
     for arguments, message in [
         (["doctor", "sfw", "."], "error: Unknown data set 'sfw'"),
         (["doctor", "sfew", "nowhere"], "error: nowhere: "),
-        (["predict", "run"], "error: predict needs at least one image"),
+        (["predict", "run"], "error: predict needs at least one file"),
         (["ledger", "nowhere"], "error: nowhere: there is no such folder."),
         (["diagnose"], "diagnose"),
     ]:
