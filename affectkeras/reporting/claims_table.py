@@ -1,8 +1,9 @@
 """The report's table of published figures beside ours."""
 
 from affectkeras.comparing.claims import SHARES
+from affectkeras.evaluation.number_sums import NUMBER_METRICS
 from affectkeras.reporting.html_page import Cell, table
-from affectkeras.wording import absent, percent, signed
+from affectkeras.wording import absent, percent
 
 
 def claims(result: dict) -> str:
@@ -38,4 +39,6 @@ def _claimed(claim: dict, name: str) -> str | None:
     metric, value = claim.get("metric") or "accuracy", claim.get(name)
     if metric in SHARES or absent(value):
         return percent(value)
-    return f"{metric.replace('.', ' ').replace('_', ' ')} {signed(value, 4)}"
+    target, _, name = metric.rpartition(".")
+    words = name.upper() if name in NUMBER_METRICS else name.replace("_", " ")
+    return f"{target} {words} {value:.4g}".strip().replace("-", "\N{MINUS SIGN}")

@@ -125,7 +125,7 @@ def draw_prediction_curves(run: RunData) -> Figure | None:
 def _draw_curves(axes, rows: pd.DataFrame, target: str, arm: str, color: str) -> None:
     means = rows.groupby("frame")[[target, PREDICTED + target]].mean()
     # Of long videos the truth lies on top, and lines are thin.
-    style = {"marker": "."} if len(means) <= 30 else {"linewidth": 0.8}
+    style = {"marker": "."} if len(means) <= 30 else {"linewidth": 1.4 if len(means) < 400 else 0.8}
     axes.plot(means.index, means[target], color=INK, label="true", zorder=3, **style)
     axes.plot(means.index, means[PREDICTED + target], color=color, label=arm, **style)
     if means[target].abs().max() <= 1:
@@ -186,8 +186,10 @@ def _draw_plane(axes, valence: np.ndarray, arousal: np.ndarray) -> None:
     for number, name in enumerate(SECTORS):
         angle = np.radians(WIDTH * number)
         words = f"{name}\n{np.mean(names == name):.0%}"
-        axes.text(1.25 * np.cos(angle), 1.2 * np.sin(angle), words, ha="center", va="center",
-                  fontsize=8, color=INK)  # fmt: skip
+        place = 1.25 * np.cos(angle), 1.2 * np.sin(angle)
+        # On white: pairs reach beyond the circle, as far as (1, 1).
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1}
+        axes.text(*place, words, ha="center", va="center", fontsize=8, color=INK, bbox=box)
     middle = f"{NEUTRAL} {np.mean(names == NEUTRAL):.0%}"
     axes.text(-1.45, -1.38, f"{middle} (inside {_NEUTRAL_RADIUS:g})", fontsize=8, color=INK)
     axes.set_xlim(-1.5, 1.5)

@@ -58,8 +58,8 @@ CAPTIONS = {
     "in the paper's Figures 8 and 9. Training figures are taken while the epoch runs.",
     "per-video": "Bars: the arm that stands for the target, by which the videos are sorted. A "
     "cross: no figure, as truth and prediction are one constant.",
-    "prediction-curves": "The best, middle and worst test videos by CCC, mean over seeds. CCC in "
-    "the titles is the mean of the seeds' own.",
+    "prediction-curves": "The best, middle and worst test videos by their CCC, mean over targets. "
+    "Predictions are means over seeds; the CCC in a title is the mean of the seeds' own.",
     "circumplex": "Test rows in the plane of valence and arousal, predictions as mean over seeds, "
     "with Russell's eight concepts, each at the middle of its sector, and the share of rows in it.",
     "removed-faces": "What was taken out: class, loss and file. Look at them: a wrong label is "

@@ -92,6 +92,21 @@ def test_the_ablation_sets_cost_beside_loss_and_says_what_is_shown(run, monkeypa
     assert "lstm − gru = +0.0213 MSE of arousal [0." in text
 
 
+@pytest.mark.parametrize(("videos", "said"), [(19, True), (20, False), (None, False)])
+def test_intervals_of_few_videos_are_said_to_be_narrow(run, monkeypatch, videos, said):
+    result = read_result(run)
+    for splits in result["arms"].values():
+        splits["test"]["groups"] = videos
+    change_result(run, arms=result["arms"])
+    assert ("the intervals are too narrow" in report_of(run, monkeypatch).text) == said
+
+
+def test_one_arm_alone_is_no_ablation(run, monkeypatch):
+    rows = [one for one in read_result(run)["ablation"] if one["arm"] == "gru"]
+    change_result(run, ablation=rows)
+    assert "seconds an epoch" not in report_of(run, monkeypatch).text
+
+
 def test_videos_without_a_correlation_are_counted(run, monkeypatch):
     page = report_of(run, monkeypatch)
     pcc = read_result(run)["arms"]["gru"]["test"]["targets"]["valence"]["pcc"]["mean"]
@@ -114,7 +129,7 @@ def test_a_claim_of_an_error_is_shown_in_its_unit(run, monkeypatch):
     }  # fmt: skip
     change_result(run, claims=[claim])
     text = report_of(run, monkeypatch).text
-    assert "figure-9 Figure 9 valence mse 0.0500 25 video valence mse 0.0283 240 no" in text
+    assert "figure-9 Figure 9 valence MSE 0.05 25 video valence MSE 0.0283 240 no" in text
 
 
 @pytest.mark.parametrize(
