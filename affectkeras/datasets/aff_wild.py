@@ -221,7 +221,7 @@ def _measure(
             for kind in ("valence", "arousal")
         ]
         found: Boxes | None = read_boxes(folders[name]) if name in folders else None
-        shown = path_below(_TRAIN, path) if path is not None else f"{_TRAIN}/{name}"
+        shown = path_below(_TRAIN, path or Path(name))
         videos.append(LabelledVideo(shown, path, *values, count, reason, found))
     return videos
 

@@ -29,12 +29,13 @@ from affectkeras.datasets.face_videos import (
     is_label,
     list_videos,
     path_below,
+    printable,
     read_text,
 )
 from affectkeras.datasets.folders import find_top, layout_error, list_folder, open_child
 from affectkeras.datasets.table import ExampleTable
 from affectkeras.errors import UserError
-from affectkeras.media.frame_count import FrameCount, count_frames
+from affectkeras.media.frame_count import count_frames
 from affectkeras.media.video import VideoDamaged
 
 NAME = "aff_wild2"
@@ -135,7 +136,9 @@ def read(folder: Path, *, progress: bool = True) -> ExampleTable:
         for split in _SETS.values()
         for found in _read_annotations(getattr(layout, split), split)
     ]
-    crops = {place.name: place for part in layout.crops for place in list_folder(part)}
+    crops = {
+        place.name: place for part in layout.crops for place in list_folder(part) if place.is_dir()
+    }
     videos = {name: path for part in layout.videos for name, path in list_videos(part).items()}
     blocks, rejected = [], []
     for one in tqdm(
@@ -217,7 +220,9 @@ def _rows_of_crops(
     frames = np.arange(len(one.valence))
     if folder is None:
         reason = "an annotation names it, but there is no folder of cropped faces of that name"
-        return None, [(name, "damaged", reason) for name in frame_names(one.name, frames)]
+        return None, [
+            (name, "damaged", reason) for name in frame_names(printable(one.name), frames)
+        ]
     crops = read_crops(folder)
     video = path_below(folder.parent.name, folder)
     damaged = np.isin(frames, list(crops.damaged))
@@ -230,7 +235,7 @@ def _rows_of_crops(
             (damaged, "damaged", lambda frame: crops.damaged[frame]),
         ),
     )
-    names = [crops.names[frame] for frame in used.tolist()]
+    names = [crops.names[frame] for frame in used.tolist()]  # numbers, so printable
     paths = [os.path.join(crops.folder, name) for name in names]
     sources = [f"{video}/{name}" for name in names]
     return _block(one, video, _base(one.name, videos), used, paths, sources), rejected
@@ -244,20 +249,21 @@ def _rows_of_video(
     path = videos.get(base)
     if path is None:
         reason = "an annotation names it, but there is no such video"
-        return None, [(name, "damaged", reason) for name in frame_names(one.name, frames)]
+        return None, [
+            (name, "damaged", reason) for name in frame_names(printable(one.name), frames)
+        ]
     source = path_below(path.parent.name, path)
     video = path_below(path.parent.name, path.with_name(one.name + path.suffix))
     try:
         count = count_frames(path)
     except VideoDamaged as damaged:
-        reason = str(damaged)
-        return None, [(name, "damaged", reason) for name in frame_names(video, frames)]
+        return None, _reject_all(video, frames, str(damaged))
     used, rejected = _divide(
         video,
         frames,
         (
             (frames >= count.told, "excluded", f"{NO_FRAME} {count.told}"),
-            (frames >= count.frames, "damaged", _cut_off(count)),
+            (frames >= count.frames, "damaged", f"the file was cut off: {count.describe()}"),
             (~is_label(one.valence, one.arousal), "unlabelled", NO_LABEL),
         ),
     )
@@ -273,7 +279,11 @@ def _block(
     sources: str | Sequence[str],
 ) -> FrameRows:
     columns = {"valence": one.valence[used], "arousal": one.arousal[used], **_NO_BOX}
-    return FrameRows(video, group, one.split, used, paths, sources, columns)
+    return FrameRows(video, printable(group), one.split, used, paths, sources, columns)
+
+
+def _reject_all(video: str, frames: np.ndarray, reason: str) -> list[Rejected]:
+    return [(name, "damaged", reason) for name in frame_names(video, frames)]
 
 
 def _divide(video: str, frames: np.ndarray, cases) -> tuple[np.ndarray, list[Rejected]]:
@@ -289,7 +299,3 @@ def _divide(video: str, frames: np.ndarray, cases) -> tuple[np.ndarray, list[Rej
         else:
             rejected += [(name, kind, reason) for name in names]
     return frames[left], rejected
-
-
-def _cut_off(count: FrameCount) -> str:
-    return f"the file was cut off: {count.frames} of {count.told} frames are left"

@@ -115,7 +115,7 @@ def align_labels(
         (
             frames >= known.frames,
             "damaged",
-            f"the file was cut off: {known.frames} of {known.told} frames are left",
+            f"the file was cut off: {known.describe()}",
         ),
         (~is_label(valence, arousal), "unlabelled", NO_LABEL),
     )

@@ -179,4 +179,9 @@ def describe_frames(table: ExampleTable) -> list[str]:
 
 def path_below(part: str, path: Path) -> str:
     """Return the name of a file in a part of the layout, printable, wherever the part lies."""
-    return f"{part}/{os.fsencode(path.name).decode('utf-8', 'backslashreplace')}"
+    return f"{part}/{printable(path.name)}"
+
+
+def printable(name: str) -> str:
+    """Return a file's name as text; what of it is not UTF-8 shows its bytes as `\\xNN`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -44,6 +44,10 @@ class FrameCount:
     frames: int
     told: int
 
+    def describe(self) -> str:
+        """Return what is left of a file that was cut off."""
+        return f"{self.frames} of {self.told} frames are left"
+
 
 def count_frames(path: Path) -> FrameCount:
     """Return how many frames a video has; remembered for as long as its bytes stay.

@@ -1,5 +1,6 @@
 """Aff-Wild's reader: labels belong to the right frames, and every one is accounted for."""
 
+import os
 import shutil
 
 import av
@@ -301,6 +302,23 @@ def test_without_boxes_labels_are_read_and_the_doctor_says_what_is_missing(tmp_p
     assert report.problems == [
         "missing: the boxes of faces: unpack them into bboxes/train/, or do without"
     ]
+
+
+def test_names_that_are_not_utf_8_can_be_read_and_printed(tmp_path):
+    write_one(tmp_path)
+    for place, ending in (
+        ("videos/train", "mp4"),
+        ("annotations/train/valence", "txt"),
+        ("annotations/train/arousal", "txt"),
+    ):
+        folder = os.fsencode(tmp_path / place)
+        os.rename(folder + b"/7." + ending.encode(), folder + b"/\xff." + ending.encode())
+    table = read(tmp_path)
+    assert table.frame["video"][0] == "videos/train/\\xff.mp4"
+    assert os.path.exists(table.payload.paths[0])
+    os.remove(table.payload.paths[0])
+    rejected = read(tmp_path).rejected
+    assert rejected["path"][0] == "videos/train/\\xff frame 00000"
 
 
 def test_another_folder_is_refused_with_the_layout(tmp_path):

@@ -143,12 +143,7 @@ def write_sample_aff_wild(
         ) as bar,
     ):
         list(pool.map(lambda plan: _write_one(folder, plan, bar.update), plans))
-    with (folder / TRUTH_FILE).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(VIDEO_TRUTH_COLUMNS)
-        for plan in plans:
-            boxes = "" if plan.planted == "unlabelled" else f"bboxes/train/{plan.number}"
-            writer.writerow([plan.path, plan.planted, boxes])
+    _write_truth(folder / TRUTH_FILE, plans)
 
 
 def plan_videos(
@@ -189,6 +184,15 @@ def draw_video(plan: PlannedVideo) -> tuple[Speaker, Motion]:
     valence, arousal = draw_affect(path, plan.frames, plan.rate, plan.quadrant)
     motion = draw_motion(moves, valence, arousal, plan.rate)
     return draw_speaker(person, *plan.size), motion
+
+
+def _write_truth(path: Path, plans: list[PlannedVideo]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(VIDEO_TRUTH_COLUMNS)
+        for plan in plans:
+            boxes = "" if plan.planted == "unlabelled" else f"bboxes/train/{plan.number}"
+            writer.writerow([plan.path, plan.planted, boxes])
 
 
 @contextlib.contextmanager
