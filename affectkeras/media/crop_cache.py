@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from affectkeras.cache import cache_dir
 from affectkeras.errors import UserError
 from affectkeras.files import atomic_file
 from affectkeras.media.frame_cache import file_digest
+from affectkeras.media.video import VideoDamaged
 from affectkeras.media.video_faces import as_colour, cut_face
 from affectkeras.media.video_frames import every_frame
 
@@ -52,21 +53,25 @@ def cut_chosen_faces(
             "`frames` must ascend and `boxes` be (frames, 4). "
             f"Received: {len(frames)} frames, boxes {boxes.shape}"
         )
-    told = {"format": FORMAT, "video": file_digest(video), "size": size, "margin": margin}
+    try:
+        digest = file_digest(Path(video))
+    except OSError as error:
+        raise VideoDamaged(f"cannot be read: {error.strerror or error}") from error
+    told = {"format": FORMAT, "video": digest, "size": size, "margin": margin}
     key = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     key.update(frames.tobytes() + boxes.tobytes())
-    kept = cache_dir("crops") / f"{key.hexdigest()[:32]}.npy"
     try:
+        kept = cache_dir("crops") / f"{key.hexdigest()[:32]}.npy"
         with FileLock(f"{kept}.lock"):
             if not kept.is_file():
-                crops = _cut(video, frames, boxes, size, margin, on_frame)
-                with atomic_file(kept) as file:
-                    np.save(file, crops)
+                faces = _cut(video, frames, boxes, size, margin)
+                _write(kept, faces, (len(frames), size, size, 3), on_frame)
         return np.load(kept, mmap_mode="r")
-    except OSError as error:
+    except (OSError, UserError) as error:
+        reason = error.__cause__ if isinstance(error, UserError) else error
         raise UserError(
-            f"{kept}: cut faces cannot be kept: {error.strerror or error}. Check the permissions "
-            "and the free space, or set AFFECTKERAS_CACHE to another folder."
+            f"{video}: cut faces cannot be kept: {getattr(reason, 'strerror', None) or reason}. "
+            "Check the permissions and the free space, or set AFFECTKERAS_CACHE to another folder."
         ) from error
 
 
@@ -82,14 +87,31 @@ def read_frames(video: Path, frames: Sequence[int]) -> list[np.ndarray]:
     return found
 
 
-def _cut(video, frames, boxes, size: int, margin: float, on_frame) -> np.ndarray:
-    crops = np.zeros((len(frames), size, size, 3), np.uint8)
+def _cut(video, frames, boxes, size: int, margin: float) -> Iterator[np.ndarray]:
     place = 0
     for number, frame in enumerate(every_frame(os.fspath(video))):
         if place == len(frames):
             break
         if number == frames[place]:
-            crops[place] = cut_face(as_colour(frame.pixels), boxes[place], size, margin)
+            yield cut_face(as_colour(frame.pixels), boxes[place], size, margin)
             place += 1
+
+
+def _write(path: Path, faces: Iterator[np.ndarray], shape: tuple[int, ...], on_frame) -> None:
+    """Write faces as they come: those of a long video together would need gigabytes of memory."""
+    with atomic_file(path) as file:
+
+        def write_header(count: int) -> None:
+            # NumPy pads it so that it is of one length whatever the number of rows.
+            facts = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape[1:])}
+            np.lib.format.write_array_header_1_0(file, facts)
+
+        write_header(shape[0])
+        found = 0
+        for face in faces:
+            file.write(np.ascontiguousarray(face))
+            found += 1
             on_frame()
-    return crops[:place]
+        if found < shape[0]:
+            file.seek(0)
+            write_header(found)
