@@ -150,6 +150,8 @@ def test_examples_held_in_memory_are_compared_too(tmp_path):
 def test_an_option_the_reader_does_not_know_is_refused(tmp_path):
     with pytest.raises(UserError, match="sfew has no option --group-pattern"):
         examine(sfew, write_sfew(tmp_path), group_pattern="(x)")
+    with pytest.raises(UserError, match="sfew has no option --alignment"):
+        examine(sfew, tmp_path, alignment="frame")
 
 
 def test_names_that_are_not_utf_8_can_be_printed(tmp_path):

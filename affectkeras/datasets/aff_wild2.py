@@ -50,6 +50,7 @@ Each part may still be a .zip. Either the videos or the cropped faces may be abs
 
 _COLUMNS = ("valence", "arousal", *BOX)
 _SETS = {"Train_Set": "train", "Validation_Set": "validation"}
+_CHALLENGE = "VA_Estimation_Challenge"
 _HEADER = ("valence", "arousal")
 _SIDE = re.compile(r"(.+)_(left|right)")
 _NO_BOX = dict.fromkeys(BOX, np.nan)
@@ -93,8 +94,7 @@ def find(folder: Path) -> Layout:
     """
     top = find_top(Path(folder), lambda place: _annotations(place) is not None)
     if top is None:
-        looked_for = "… Annotations/VA_Estimation_Challenge/"
-        raise layout_error("Aff-Wild2", Path(folder), looked_for, LAYOUT)
+        raise layout_error("Aff-Wild2", Path(folder), "… Annotations/" + _CHALLENGE, LAYOUT)
     annotations = _annotations(top)
     sets = {split: open_child(annotations, name) for name, split in _SETS.items()}
     if not any(sets.values()):
@@ -156,14 +156,13 @@ def read(folder: Path, *, progress: bool = True) -> ExampleTable:
 def notes(table: ExampleTable) -> list[str]:
     """Return what the doctor says of the videos and their labels."""
     people = table.frame[["group", "video"]].drop_duplicates()["group"].value_counts()
-    shared = int((people > 1).sum())
-    lines = describe_frames(table)
+    lines, shared = describe_frames(table), int((people > 1).sum())
     return [*lines, f"videos in which two people have labels: {shared}"] if lines else lines
 
 
 def _annotations(place: Path) -> Path | None:
-    """Return the folder VA_Estimation_Challenge in a folder, or in one of annotations there."""
-    inside = open_child(place, "VA_Estimation_Challenge")
+    """Return the folder of the challenge in a folder, or in one of annotations there."""
+    inside = open_child(place, _CHALLENGE)
     if inside is not None:
         return inside
     for entry in list_folder(place):
@@ -171,7 +170,7 @@ def _annotations(place: Path) -> Path | None:
         if "annotations" in entry.name.casefold() and (packed or entry.is_dir()):
             opened = open_folder(entry)
             for holder in (opened, *(one for one in list_folder(opened) if one.is_dir())):
-                inside = open_child(holder, "VA_Estimation_Challenge")
+                inside = open_child(holder, _CHALLENGE)
                 if inside is not None:
                     return inside
     return None
@@ -189,7 +188,7 @@ def _parts(top: Path, is_part) -> tuple[Path, ...]:
 def _read_annotations(folder: Path | None, split: str) -> list[_Annotated]:
     if folder is None:
         return []
-    files = [path for path in list_folder(folder) if path.suffix.casefold() == ".txt"]
+    files = (path for path in list_folder(folder) if path.suffix.casefold() == ".txt")
     return [_Annotated(path.stem, split, *_read_annotation(path)) for path in files]
 
 
@@ -235,7 +234,7 @@ def _rows_of_crops(
             (damaged, "damaged", lambda frame: crops.damaged[frame]),
         ),
     )
-    names = [crops.names[frame] for frame in used.tolist()]  # numbers, so printable
+    names = [crops.names[frame] for frame in used.tolist()]
     paths = [os.path.join(crops.folder, name) for name in names]
     sources = [f"{video}/{name}" for name in names]
     return _block(one, video, _base(one.name, videos), used, paths, sources), rejected
