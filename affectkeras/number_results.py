@@ -63,8 +63,7 @@ def summarise_numbers(
         some seed has no figure.
     """
     columns = [name for target in targets for name in (target, PREDICTED + target)]
-    wanted = (*PREDICTION_COLUMNS, *columns)
-    missing = [column for column in wanted if column not in predictions.columns]
+    missing = [one for one in (*PREDICTION_COLUMNS, *columns) if one not in predictions.columns]
     if missing:
         raise ValueError(f"`predictions` lacks the columns {missing}")
     keys = ["arm", "seed", "split", "example_id"]
@@ -115,8 +114,8 @@ def video_ccc(rows: pd.DataFrame, target: str) -> pd.Series:
     """
     seeds, seed_code = np.unique(rows["seed"].to_numpy(), return_inverse=True)
     group_code, groups = pd.factorize(rows["group"], sort=True)
-    pair = _checked(rows, target, "the rows given")
-    totals = number_sums(*pair, group_code, seed_code, (len(groups), len(seeds)))
+    shape = len(groups), len(seeds)
+    totals = number_sums(*_checked(rows, target, "these rows"), group_code, seed_code, shape)
     tested = totals[..., 0] > 0
     total = np.where(tested, ccc_of(totals), 0.0).sum(axis=1)
     return pd.Series(total / tested.sum(axis=1), groups).sort_values(ascending=False, kind="stable")
@@ -193,9 +192,8 @@ def ablation_rows(
 def _seconds_per_epoch(history: pd.DataFrame) -> float:
     later = history[history["epoch"] > history["epoch"].min()]
     epochs = later if len(later) else history
-    if "target" in epochs.columns:
-        return float(epochs.groupby("target")["seconds"].mean().sum())
-    return float(epochs["seconds"].mean())
+    networks = epochs["target"] if "target" in epochs.columns else epochs["arm"]
+    return float(epochs.groupby(networks)["seconds"].mean().sum())
 
 
 def print_number_result(result: dict, run: Path) -> None:
@@ -286,13 +284,12 @@ def _mean(sums: np.ndarray) -> np.ndarray:
 def spread(per_seed: np.ndarray, interval: Interval) -> dict:
     """Return mean and sample standard deviation over seeds, and the interval, ready for JSON."""
     undefined = int(np.isnan(per_seed).sum())
-    several = len(per_seed) > 1 and not undefined
     reason = interval.reason
     if undefined:
         reason = f"no figure with {undefined} of {len(per_seed)} seeds: a series is constant"
     found = {
         "mean": float(per_seed.mean()),
-        "sd": float(per_seed.std(ddof=1)) if several else None,
+        "sd": float(per_seed.std(ddof=1)) if len(per_seed) > 1 and not undefined else None,
         "ddof": 1,
         "ci95": [None, None] if reason else [interval.low, interval.high],
     }
