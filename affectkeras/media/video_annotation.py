@@ -1,5 +1,6 @@
 """A video with boxes and words drawn into its frames."""
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -59,7 +60,8 @@ def annotate_video(
             "the free space, or give another place."
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may never have been there
+            unfinished.unlink()
 
 
 def draw_face(picture: np.ndarray, box: np.ndarray, text: str) -> None:
@@ -84,17 +86,19 @@ def draw_face(picture: np.ndarray, box: np.ndarray, text: str) -> None:
 
 
 def _write(container, source, boxes, texts, on_frame) -> None:
-    stream, size, last = None, (0, 0), -1
+    stream, first, size, last = None, (0, 0), (0, 0), -1
     for frame, box, text in zip(read_ahead(every_frame(source)), boxes, texts, strict=False):
         picture = np.ascontiguousarray(as_colour(frame.pixels))
         if stream is None:
-            size = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+            first = picture.shape[:2]
+            size = first[0] // 2 * 2, first[1] // 2 * 2
             # The times are written exactly; the rate is for players that ask for one.
             stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast"})
             stream.height, stream.width, stream.pix_fmt = *size, "yuv420p"
             stream.codec_context.time_base = Fraction(1, _TICKS)
-        if picture.shape[0] < size[0] or picture.shape[1] < size[1]:
-            picture = cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA)
+        # A stream may change its size on the way; the boxes keep one scale.
+        if picture.shape[:2] != first:
+            picture = cv2.resize(picture, first[::-1], interpolation=cv2.INTER_AREA)
         if not np.isnan(box[0]):
             if not picture.flags.writeable:
                 picture = picture.copy()
