@@ -75,7 +75,9 @@ def official_split(frame: pd.DataFrame, *, validation: float, seed: int) -> Spli
     free = (owner == "train") & ~frame["group"].isin(tested).to_numpy()
     videos = np.unique(frame["group"].to_numpy(dtype=str)[free])
     if len(videos) < 2:
-        raise UserError("--protocol official needs at least two training videos. Found: 1")
+        raise UserError(
+            f"--protocol official needs at least two training videos. Found: {len(videos)}"
+        )
     count = min(len(videos) - 1, max(1, round(validation * len(videos))))
     held = np.random.default_rng(seed).permutation(videos)[:count]
     validates = free & frame["group"].isin(held).to_numpy()
@@ -87,8 +89,13 @@ def official_split(frame: pd.DataFrame, *, validation: float, seed: int) -> Spli
         f"Test: the owner's validation part, {len(tested)} videos; of the other "
         f"{len(videos)} training videos {count} validate."
     )
-    shared = np.flatnonzero((owner == "train") & ~free)
-    aside = pd.DataFrame({"row": shared, "reason": "of a video that is tested"})
+    left_out = np.flatnonzero(~free & (owner != "validation"))
+    reasons = np.where(
+        owner[left_out] == "train",
+        "of a video that is tested",
+        "neither in the owner's training nor validation part",
+    )
+    aside = pd.DataFrame({"row": left_out, "reason": reasons.astype(object)})
     return _split(rows, "official", said, aside)
 
 
