@@ -1,4 +1,4 @@
-"""One run of `benchmarks.video_reading` in a process of its own, whose peak memory it prints (Linux).
+"""One run of `benchmarks.video_reading` in a process of its own; prints its peak memory (Linux).
 
 python -m benchmarks.video_reading_process SAVED_MODEL VIDEO TARGET
 """
