@@ -140,7 +140,7 @@ class ClipPipeline:
                 keys = np.repeat(numbers, time)
                 pixels = augment_batch(pixels, augmentation, seed=self.seed, epoch=epoch, rows=keys)
             weights = (rows >= 0).astype(np.float32)
-            targets = self.targets[rows] * weights[..., np.newaxis]
+            targets = np.where(weights[..., np.newaxis] > 0, self.targets[rows], np.float32(0))
             return pixels.reshape(*rows.shape, *shape), targets, weights
 
         def finish(epoch, numbers):
