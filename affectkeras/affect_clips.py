@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from affectkeras.datasets import reader
+from affectkeras.datasets.anu_stress_manifest import VIDEO_SUFFIXES
 from affectkeras.datasets.sample import sample_aff_wild
 from affectkeras.datasets.table import ExampleTable, rejected_frame
 from affectkeras.errors import UserError
@@ -28,7 +29,6 @@ from affectkeras.pipelines.windows import sliding_windows
 BOX = ["x", "y", "width", "height"]
 FIRST_FRAMES, STEP = 400, 40  # of the sparse mode: every 40th of the first 400 frames (the report)
 _FRAME_NUMBER = r" frame (\d+)$"
-_VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -177,7 +177,7 @@ def cut_table_faces(
         for _, rows in frame.groupby("video", sort=False):
             path = Path(os.fspath(payload.paths[rows.index[0]]))
             try:
-                if path.suffix.lower() in _VIDEO_SUFFIXES:
+                if path.suffix.lower() in VIDEO_SUFFIXES:
                     found, cut, why = _cut_video(path, rows, size, margin, tracked, frames)
                 else:
                     found, cut, why = _read_pictures(payload.paths[rows.index], rows, size)
@@ -190,7 +190,7 @@ def cut_table_faces(
                 for name, reason in why.items()
             ]
             bar.update(len(rows))
-    frame = pd.concat(kept)
+    frame = pd.concat(kept) if kept else frame
     kept_rows = frame.index.to_numpy()
     return (
         dataclasses.replace(
