@@ -1,7 +1,7 @@
 """What a run on valence and arousal keeps: predictions of frames, a baseline, a sheet of faces."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -58,19 +58,29 @@ def target_values(clips: AffectClips, names: Sequence[str]) -> np.ndarray:
 
 
 def predict_rows(
-    model: keras.Model, pipeline: ClipPipeline, clips: AffectClips, rows: np.ndarray
-) -> np.ndarray:
-    """Return what a model says of table rows that make up whole videos: `(rows, outputs)`."""
-    numbers = clips.windows_of(rows)
-    values = model.predict(pipeline.clean(numbers), verbose=0)
-    return join_windows(clips.windows[numbers], values, len(clips.table))[rows]
+    networks: Mapping[tuple[str, ...], tuple[keras.Model, ClipPipeline]],
+    clips: AffectClips,
+    rows: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return what networks say of table rows that make up whole videos.
 
+    Args:
+        networks: the targets of each → the network and its stream.
+        clips: whose rows they are.
+        rows: table rows, ascending.
 
-def name_values(targets: Sequence[str], values: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what a network said by the name of its target; of sectors their probabilities."""
-    if tuple(targets) == (SECTOR.name,):
-        return {SECTOR.name: probabilities(values)}
-    return {name: values[:, number] for number, name in enumerate(targets)}
+    Returns:
+        Target → `(rows,)`; of the target `sector` the probabilities, `(rows, sectors)`.
+    """
+    numbers, found = clips.windows_of(rows), {}
+    for targets, (model, stream) in networks.items():
+        values = model.predict(stream.clean(numbers), verbose=0)
+        joined = join_windows(clips.windows[numbers], values, len(clips.table))[rows]
+        if targets == (SECTOR.name,):
+            found[SECTOR.name] = probabilities(joined)
+        else:
+            found |= {name: joined[:, number] for number, name in enumerate(targets)}
+    return found
 
 
 def prediction_rows(

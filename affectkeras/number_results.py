@@ -233,7 +233,10 @@ def print_number_result(result: dict, run: Path) -> None:
     if "honest" in result["protocol"]:
         print(f"*** {honest_words(result['protocol']['honest'])}")
     print(f"\nReport:  {Path(run) / 'report.html'}")
-    print(f"Compare: {os.path.relpath(sys.executable)} -m affectkeras compare {run}")
+    python = os.path.relpath(sys.executable)
+    print(f"Predict: {python} -m affectkeras predict {run} VIDEO")
+    print(f"Watch:   {python} -m affectkeras demo {run}")
+    print(f"Compare: {python} -m affectkeras compare {run}")
 
 
 def _three(found: dict) -> str:

@@ -171,10 +171,9 @@ def build_model(config: Config, outputs: int, cell: str):
     )
 
 
-def build_clips(config: Config, clips, targets, seed: int, split):
+def build_clips(config: Config, clips, targets, seed: int, seal):
     """Return the stream of windows with the values of their frames."""
     from affectkeras.affect_run import target_values
-    from affectkeras.evaluation.seal import Seal
     from affectkeras.pipelines.augmentation import Augmentation
     from affectkeras.pipelines.clips import ClipPipeline
 
@@ -186,11 +185,11 @@ def build_clips(config: Config, clips, targets, seed: int, split):
         batch_size=config.batch_size,
         augmentation=choices[config.augmentation],
         seed=seed,
-        seal=Seal(split),
+        seal=seal,
     )
 
 
-def train(config: Config, clips, split, seed: int, cell: str, targets, part: Path):
+def train(config: Config, clips, split, seal, seed: int, cell: str, targets, part: Path):
     """Train one network and return it with its stream of clips and its history."""
     import keras
 
@@ -200,7 +199,7 @@ def train(config: Config, clips, split, seed: int, cell: str, targets, part: Pat
     from affectkeras.transfer.fine_tuning import fine_tune
 
     keras.utils.set_random_seed(seed)
-    stream = build_clips(config, clips, targets, seed, split)
+    stream = build_clips(config, clips, targets, seed, seal)
     model = build_model(config, stream.targets.shape[1], cell)
     plan = {"paper": stages.paper_plan, "cosine": stages.cosine_plan}[config.plan]
     losses = {"mse": keras.losses.MeanSquaredError, "ccc": ConcordanceLoss}
@@ -219,44 +218,42 @@ def train(config: Config, clips, split, seed: int, cell: str, targets, part: Pat
 def run_arm(config: Config, clips, split, seed: int, cell: str, run: Path) -> None:
     """Train the networks of one arm with one seed and write its part of the run."""
     from affectkeras import affect_run, records
+    from affectkeras.evaluation.seal import Seal
 
     part = runs.part_dir(run, seed, cell)
     if runs.is_done(part):
         return
     began = time.perf_counter()
-    rows = {"validation": split.validation, "test": split.test}
-    found, histories, seals, parameters = {name: {} for name in rows}, [], [], 0
+    seal, networks, histories = Seal(split), {}, []
     for targets in networks_of(config):
         print(f"seed {seed}, arm {cell}, {' and '.join(targets)}", flush=True)
-        model, stream, history = train(config, clips, split, seed, cell, targets, part)
+        model, stream, history = train(config, clips, split, seal, seed, cell, targets, part)
         model.save(part / f"{'-'.join(targets)}.keras")
-        parameters += model.count_params()
         histories += [{**row, "target": " and ".join(targets)} for row in history]
-        with stream.seal.final_evaluation():
-            for name in rows:
-                values = affect_run.predict_rows(model, stream, clips, rows[name])
-                found[name] |= affect_run.name_values(targets, values)
-        seals.append(stream.seal.facts())
-    place = {"arm": cell, "seed": seed}
-    frames = [
-        affect_run.prediction_rows(clips, rows[name], found[name], **place, split=name)
-        for name in rows
-    ]
+        networks[targets] = model, stream
+    place, frames = {"arm": cell, "seed": seed}, []
+    # Only now, as nothing may be fitted any more once test rows were read.
+    with seal.final_evaluation():
+        for name, rows in (("validation", split.validation), ("test", split.test)):
+            found = affect_run.predict_rows(networks, clips, rows)
+            frames.append(affect_run.prediction_rows(clips, rows, found, **place, split=name))
     records.write_part(part, clips.table, histories, frames, None, **place)
-    facts = {"seal": seals[0], "seconds": time.perf_counter() - began, **place}
+    facts = {"seal": seal.facts(), "seconds": time.perf_counter() - began, **place}
+    parameters = sum(model.count_params() for model, _ in networks.values())
     runs.finish_part(part, facts | {"parameters": parameters})
 
 
 def run_mean_pixel(config: Config, clips, split, run: Path) -> None:
     """Predict from the mean colour of every face alone and write this part of the run."""
     from affectkeras import affect_run
+    from affectkeras.evaluation.seal import Seal
 
     seed = config.seeds[0]
     part = runs.part_dir(run, seed, MEAN_PIXEL)
     if runs.is_done(part):
         return
     began = time.perf_counter()
-    stream = build_clips(config, clips, TARGETS, seed, split)
+    stream = build_clips(config, clips, TARGETS, seed, Seal(split))
     found = affect_run.mean_pixel_values(stream, split, TARGETS)
     place = {"arm": MEAN_PIXEL, "seed": seed}
     rows = affect_run.prediction_rows(clips, split.test, found, **place, split="test")

@@ -17,6 +17,7 @@ from affectkeras.reporting.plots import plot_run
 from affectkeras.reporting.report_metrics import further_metrics
 from affectkeras.reporting.run_data import RunData, read_run
 
+FACE_VIDEOS = ("aff_wild", "aff_wild2")  # models trained on them read videos
 CAPTIONS = {
     "accuracy": "Accuracy on the test part. A figure whose interval reaches the majority line has "
     "shown nothing. Arms are compared by their difference on the same rows, above.",
@@ -226,13 +227,10 @@ def _serve(run: RunData) -> str:
     folder = shlex.quote(str(run.folder))
     served = run.result.get("served")
     words = f"Served: {served}, chosen on validation rows. " if served else ""
-    if run.number_targets:
-        return (
-            f"<p>{html.escape(words)}Load <code>saved_model/</code> with TensorFlow alone: "
-            "preprocessing is inside.</p>"
-        )
+    dataset = (run.result.get("dataset") or {}).get("name")
+    what = ("Read videos", "VIDEO") if dataset in FACE_VIDEOS else ("Classify image files", "IMAGE_OR_FOLDER")
     return (
-        f"<p>{html.escape(words)}Classify image files with it:</p>"
-        + preformatted(f"python -m affectkeras predict {folder} IMAGE_OR_FOLDER")
+        f"<p>{html.escape(words)}{what[0]} with it:</p>"
+        + preformatted(f"python -m affectkeras predict {folder} {what[1]}")
         + "<p>Or load <code>saved_model/</code> with TensorFlow alone: preprocessing is inside.</p>"
     )
