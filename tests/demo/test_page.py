@@ -19,7 +19,7 @@ from tests.media.tiny_videos import cut_file, write_video  # noqa: E402
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium on the PATH")
 
-WAIT_MS = 20_000
+WAIT_MS = 30_000
 OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
     *("--disable-component-update", "--disable-sync", "--use-fake-ui-for-media-stream"),
@@ -58,7 +58,7 @@ def opened(browser, address):
     page.on("pageerror", lambda error: failed.append(str(error)))
     page.on("console", lambda said: said.type == "error" and failed.append(said.text))
     page.goto(address)
-    page.wait_for_selector("#file", state="attached")
+    page.wait_for_selector(".intake[data-ready]")
     yield page
     context.close()
     foreign = [url for url in asked if not url.startswith((address, "data:", "blob:"))]

@@ -107,11 +107,13 @@ function startIntake(element, props, trigger) {
   }
 
   const drop = find("drop");
-  find("file").addEventListener("change", (event) => {
-    const file = event.target.files[0];
+  function sendChosen() {
+    const file = find("file").files[0];
     if (file) send(file, file.name);
-    event.target.value = ""; // the same file can be given again
-  });
+    find("file").value = ""; // the same file can be given again
+  }
+  find("file").addEventListener("change", sendChosen);
+  sendChosen(); // what was chosen while the page was still loading
   // Anywhere on the page: a file let go beside the field would else replace the page.
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -130,5 +132,6 @@ function startIntake(element, props, trigger) {
   find("camera-close").addEventListener("click", closeCamera);
   find("camera-record").addEventListener("click", record);
   find("camera-photo").addEventListener("click", takePhoto);
+  element.querySelector(".intake").dataset.ready = "";
   return { send };
 }
