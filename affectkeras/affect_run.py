@@ -52,7 +52,7 @@ def with_sectors(clips: AffectClips) -> AffectClips:
 def target_values(clips: AffectClips, names: Sequence[str]) -> np.ndarray:
     """Return what every row trains towards, float32 `(rows, outputs)`: numbers, or one-hot."""
     frame = clips.table.frame
-    if names == (SECTOR.name,):
+    if tuple(names) == (SECTOR.name,):
         return np.eye(len(SECTORS), dtype=np.float32)[frame[SECTOR.name].to_numpy()]
     return frame[list(names)].to_numpy(np.float32)
 
@@ -197,7 +197,7 @@ def write_face_sheet(path: Path, clips: AffectClips) -> None:
     its pixels; `faces`, `names`. Pictures that came cut out have no before: nothing is written.
     """
     frame = clips.table.frame
-    if BOX[0] not in frame:
+    if BOX[0] not in frame or frame[BOX[0]].isna().all():
         return
     starts = np.cumsum([0, *(len(video) for video in clips.crops)])
     chosen = np.unique(np.linspace(0, len(clips.crops) - 1, _SHEET_ROWS).astype(int))
