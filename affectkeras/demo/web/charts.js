@@ -66,7 +66,39 @@ const affectkerasCharts = (() => {
     return { ticks, step };
   }
 
-  // `panels`: {title, low, high, marks, lines: [{name, values, color}]}, one below the other.
+  // What of the curves stays the same as long as the file is shown.
+  function layCurves(rows, interval) {
+    const times = rows.shown_s, end = times[times.length - 1] + interval;
+    const without = [];
+    rows.face.forEach((face, number) => {
+      if (face) return;
+      const from = times[number], to = times[number + 1] ?? end, last = without[without.length - 1];
+      if (last && last[1] === from) last[1] = to;
+      else without.push([from, to]);
+    });
+    const more = without.length ? "shaded: no face" : "";
+    const colors = {};
+    if (rows.kind === "numbers") {
+      const panels = ["valence", "arousal"].map((name, number) => ({
+        low: -1, high: 1, marks: [-1, 0, 1], more: number ? "" : more,
+        lines: [{ name: name[0].toUpperCase() + name.slice(1), values: rows[name],
+          color: LINES[number] }],
+      }));
+      return { panels, times, end, without, colors };
+    }
+    const mean = (values) => values.reduce((sum, value) => sum + (value ?? 0), 0) / values.length;
+    const order = rows.probabilities.map((values, number) => [mean(values), number]);
+    order.sort((a, b) => b[0] - a[0]);
+    const lines = order.slice(0, LINES.length).map(([, number], rank) => {
+      colors[rows.class_names[number]] = LINES[rank];
+      return { name: rows.class_names[number], values: rows.probabilities[number],
+        color: LINES[rank] };
+    });
+    return { panels: [{ low: 0, high: 1, marks: [0, 0.5, 1], lines, more }], times, end, without,
+      colors };
+  }
+
+  // `panels`: {low, high, marks, lines: [{name, values, color}], more}, one below the other.
   function drawCurves(canvas, { panels, times, end, index, without }) {
     const { pen, width, height, color } = begin(canvas);
     const { left, right, across } = area(width), foot = 24, head = 26;
@@ -251,5 +283,5 @@ const affectkerasCharts = (() => {
     });
   }
 
-  return { LINES, area, drawBars, drawCircle, drawCurves, signed };
+  return { area, drawBars, drawCircle, drawCurves, layCurves, signed };
 })();

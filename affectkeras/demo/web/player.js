@@ -4,7 +4,7 @@
 function startPlayer(element) {
   const find = (id) => element.querySelector(`#${id}`);
   const charts = affectkerasCharts, video = find("video"), slider = find("slider");
-  const TRAIL_S = 1.5, MOST_CLASSES = 5;
+  const TRAIL_S = 1.5;
   let rows = null, parts = null, current = "", ready = false;
   let index = 0, playing = false, wanted = null, late = 0;
 
@@ -150,38 +150,6 @@ function startPlayer(element) {
     return points;
   }
 
-  // What of the curves stays the same as long as the file is shown.
-  function prepare() {
-    const times = rows.shown_s, end = times[times.length - 1] + interval();
-    const without = [];
-    rows.face.forEach((face, number) => {
-      if (face) return;
-      const from = times[number], to = times[number + 1] ?? end, last = without[without.length - 1];
-      if (last && last[1] === from) last[1] = to;
-      else without.push([from, to]);
-    });
-    const more = without.length ? "shaded: no face" : "";
-    const colors = {};
-    if (rows.kind === "numbers") {
-      const panels = ["valence", "arousal"].map((name, number) => ({
-        low: -1, high: 1, marks: [-1, 0, 1], more: number ? "" : more,
-        lines: [{ name: name[0].toUpperCase() + name.slice(1), values: rows[name],
-          color: charts.LINES[number] }],
-      }));
-      return { panels, times, end, without, colors };
-    }
-    const mean = (values) => values.reduce((sum, value) => sum + (value ?? 0), 0) / values.length;
-    const order = rows.probabilities.map((values, number) => [mean(values), number]);
-    order.sort((a, b) => b[0] - a[0]);
-    const lines = order.slice(0, MOST_CLASSES).map(([, number], rank) => {
-      colors[rows.class_names[number]] = charts.LINES[rank];
-      return { name: rows.class_names[number], values: rows.probabilities[number],
-        color: charts.LINES[rank] };
-    });
-    return { panels: [{ low: 0, high: 1, marks: [0, 0.5, 1], lines, more }], times, end, without,
-      colors };
-  }
-
   function layOut() {
     const names = { valence: "Valence", arousal: "Arousal", intensity: "Intensity",
       probability: "Probability", face: "Face", confidence: "Face certainty" };
@@ -258,7 +226,7 @@ function startPlayer(element) {
       const [told, film, table] = await Promise.all(files.map(([name, kind]) => get(name, kind)));
       if (current !== address) return;
       rows = told;
-      parts = prepare();
+      parts = charts.layCurves(rows, interval());
       fail("");
       find("player").hidden = false;
       layOut();
