@@ -29,7 +29,12 @@ def join_targets(models: Sequence[keras.Model]) -> keras.Model:
     if len(models) == 1:
         return models[0]
     frames = keras.Input(models[0].input_shape[1:], dtype="float32", name="frames")
-    found = [model(frames) for model in models]
+    # Under names of their own: two networks of one architecture have one name.
+    renamed = [
+        keras.Model(model.input, model.output, name=f"network_{number}")
+        for number, model in enumerate(models, start=1)
+    ]
+    found = [model(frames) for model in renamed]
     return keras.Model(frames, keras.layers.Concatenate(name="values")(found), name="joined")
 
 

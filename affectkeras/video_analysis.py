@@ -42,7 +42,8 @@ def analyse_video(
     Args:
         model: of `load_video_model`.
         path: a video, or a JPEG or PNG photo, which is a video of one frame.
-        annotate: write the video with box and sector drawn in to this file, H.264 in MP4.
+        annotate: write the video with box and sector drawn in to this file, H.264 in MP4. Not for
+            a photo.
         on_progress: called with the share that is done, 0 to 1, and what is being done.
 
     Returns:
@@ -59,7 +60,11 @@ def analyse_video(
     path = Path(path)
     work = _Work(on_progress, drawing=annotate is not None)
     if path.suffix.lower() in PHOTO_SUFFIXES:
-        return _analyse_photo(model, path)
+        if annotate is not None:
+            raise ValueError(f"`annotate` needs a video. Received: a photo, {path}")
+        frame = _analyse_photo(model, path)
+        work.done()
+        return frame
     frames = _expected_frames(path)
     found = find_video_faces(path, on_frame=work.begin("Following the face", frames))
     count = len(found.times_s)

@@ -73,7 +73,7 @@ def load_video_model(run: Path) -> VideoModel:
         UserError: when there is no usable model.
     """
     folder = find_saved_model(run)
-    note = _note_of(run)
+    note = _note_of(folder.parent)
     loaded = load_saved_model(folder)
     if "recur" not in loaded.signatures:
         class_names, classify = classifier_of(loaded, folder)

@@ -49,6 +49,18 @@ def test_networks_joined_give_their_outputs_side_by_side(networks):
         )
 
 
+def test_two_networks_of_one_architecture_are_joined(tmp_path):
+    twins = [build(seed=1), build(seed=2)]
+    joined, clips = join_targets(twins), random_clips()
+    expected = np.concatenate([values_of(network, clips) for network in twins], axis=-1)
+    np.testing.assert_allclose(values_of(joined, clips), expected, atol=1e-6)
+    assert [network.name for network in twins] == ["cnn_gru", "cnn_gru"]
+    joined.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_allclose(values_of(loaded, clips), expected, atol=1e-6)
+    check_video_export(joined, export_video_model(twins, tmp_path / "served", FACTS), clips)
+
+
 def test_a_single_network_is_itself(networks):
     assert join_targets(networks[:1]) is networks[0]
 
@@ -97,9 +109,7 @@ def test_fewer_clips_than_a_batch_are_repeated(networks, folder):
 
 def test_the_export_of_another_network_is_refused(networks, folder):
     other = join_targets([networks[0], build(seed=3, cell="lstm")])
-    with pytest.raises(
-        ExportMismatch, match="saved_model differs from the Keras model: a value"
-    ):
+    with pytest.raises(ExportMismatch, match="saved_model differs from the Keras model: a value"):
         check_video_export(other, folder, random_clips())
 
 
