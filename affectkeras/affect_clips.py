@@ -55,8 +55,8 @@ def prepare_affect(config) -> tuple[AffectClips, Split, dict, float]:
 
     Args:
         config: a recipe's `Config`: `data_dir`, `dataset`, `alignment`, `mode`, `every`, `window`,
-            `boxes`, `image_size`, `margin`, `protocol`, `test_share`, `validation_share` and
-            `max_rejected` are read from it.
+            `boxes`, `image_size`, `margin`, `protocol`, `test_share`, `validation_share`,
+            `max_rejected` and `quick` are read from it.
 
     Returns:
         The clips, the split of their table's rows, the findings of the leakage check, and how long
@@ -67,7 +67,7 @@ def prepare_affect(config) -> tuple[AffectClips, Split, dict, float]:
             split leaks.
     """
     began = time.perf_counter()
-    folder = config.data_dir or sample_aff_wild()
+    folder = config.data_dir or sample_aff_wild(small=config.quick)
     options = {"alignment": config.alignment} if config.dataset == "aff_wild" else {}
     labelled = reader(config.dataset).read(Path(folder), **options)
     chosen = choose_frames(labelled, config.mode, config.every)

@@ -228,7 +228,9 @@ def _serve(run: RunData) -> str:
     served = run.result.get("served")
     words = f"Served: {served}, chosen on validation rows. " if served else ""
     dataset = (run.result.get("dataset") or {}).get("name")
-    what = ("Read videos", "VIDEO") if dataset in FACE_VIDEOS else ("Classify image files", "IMAGE_OR_FOLDER")
+    what = ("Classify image files", "IMAGE_OR_FOLDER")
+    if dataset in FACE_VIDEOS:
+        what = ("Read videos", "VIDEO")
     return (
         f"<p>{html.escape(words)}{what[0]} with it:</p>"
         + preformatted(f"python -m affectkeras predict {folder} {what[1]}")

@@ -34,6 +34,7 @@ from affectkeras.datasets.sample.talking_paths import (
 
 VERSION = 2  # raise it when the drawn videos change: cached copies of older ones are left alone
 
+SMALL = {"videos": 96, "frames": (48, 60)}
 PLANTED = ("cut", "away", "unlabelled")
 _FIRST = 101  # the number that is the first video's name
 _SIZES = ((640, 360), (640, 360), (480, 360))
@@ -80,20 +81,23 @@ class PlannedVideo:
         return range(*(round(share * self.frames) for share in _AWAY))
 
 
-def sample_aff_wild(*, seed: int = 0, progress: bool = True) -> Path:
+def sample_aff_wild(*, seed: int = 0, small: bool = False, progress: bool = True) -> Path:
     """Return a folder of sample videos in Aff-Wild's layout, drawn at the first call.
 
     Args:
         seed: another seed draws other people and paths of valence and arousal.
+        small: more people, each for two seconds: drawn in a fifth of the time.
         progress: whether to show a progress bar while drawing, or one line where there is no
             terminal.
     """
-    folder = cache_dir("sample") / f"aff-wild-seed{seed}-v{VERSION}"
+    size = SMALL if small else {}
+    name = f"aff-wild{'-small' if small else ''}-seed{seed}-v{VERSION}"
+    folder = cache_dir("sample") / name
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
             unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
             try:
-                write_sample_aff_wild(unfinished, seed=seed, progress=progress)
+                write_sample_aff_wild(unfinished, seed=seed, progress=progress, **size)
                 os.replace(unfinished, folder)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
