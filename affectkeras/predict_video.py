@@ -14,7 +14,7 @@ from affectkeras.media.image_check import ImageDamaged
 from affectkeras.media.video import VideoDamaged
 from affectkeras.predict import printable_path
 from affectkeras.reporting.video_plot import plot_video
-from affectkeras.video_analysis import analyse_video
+from affectkeras.video_analysis import PHOTO_SUFFIXES, analyse_video
 from affectkeras.video_model import VideoModel, load_video_model
 
 DECIMALS = 6
@@ -40,11 +40,16 @@ def predict_videos(
         plot: a folder for the curves over time, `<name>.png`.
 
     Raises:
-        UserError: when there is no usable model, or a file cannot be written.
+        UserError: when there is no usable model, a file cannot be written, or one would be
+            overwritten.
     """
     for folder in (annotate, plot):
         if folder is not None:
             _refuse_same_names(paths, folder)
+    if annotate is not None:
+        _refuse_to_draw(paths, annotate)
+    for folder in (annotate, plot):
+        if folder is not None:
             _make(folder)
     model = load_video_model(run)
     if model.note:
@@ -109,6 +114,16 @@ def _refuse_same_names(paths: Sequence[Path], folder: Path) -> None:
             f"{folder}: two files named {min(twice)} would be written to one place. Give videos of "
             "different names, or one at a time."
         )
+
+
+def _refuse_to_draw(paths: Sequence[Path], folder: Path) -> None:
+    for path in paths:
+        if path.suffix.lower() in PHOTO_SUFFIXES:
+            raise UserError(f"--annotate draws into videos; {path} is a photo. Leave it out.")
+        if path.resolve() == (folder / f"{path.stem}.mp4").resolve():
+            raise UserError(
+                f"--annotate {folder}: the video itself would be overwritten. Give another folder."
+            )
 
 
 def _make(folder: Path) -> None:
