@@ -11,6 +11,7 @@ from affectkeras.datasets.table import (
     Target,
     rejected_frame,
 )
+from affectkeras.files import read_csv
 
 
 def faces(payload) -> ExampleTable:
@@ -79,3 +80,31 @@ def test_thumbnails_are_colour_of_one_size_and_named(arrays, tmp_path):
     with np.load(tmp_path / "faces.npz") as found:
         assert found["pixels"].shape == (2, 96, 96, 3)
         assert found["example_id"].tolist() == ["a.png", "c.png"]
+
+
+def epoch(number, **more):
+    return {"stage": "all", "epoch": number, "step": 3, "rows": 9, "loss": 0.5, **more}
+
+
+def test_history_tells_the_target_of_each_network_of_an_arm(arrays, tmp_path):
+    rows = [epoch(0, target="valence"), epoch(1, target="valence"), epoch(0, target="arousal")]
+    records.write_part(tmp_path, arrays, rows, [], None, arm="gru", seed=2)
+    found = read_csv(tmp_path / "history.csv")
+    assert list(found.columns) == ["arm", "seed", "fold", "target", *records.HISTORY_COLUMNS]
+    assert found["target"].tolist() == ["valence", "valence", "arousal"]
+    assert found["epoch"].tolist() == [0, 1, 0]
+    assert set(zip(found["arm"], found["seed"], found["fold"], strict=True)) == {("gru", 2, 0)}
+    assert found["accuracy"].isna().all()  # numbers have none
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
+
+
+def test_history_of_an_arm_of_one_network_has_no_target(arrays, tmp_path):
+    records.write_part(tmp_path, arrays, [epoch(0)], [], None, arm="gru", seed=0)
+    found = read_csv(tmp_path / "history.csv")
+    assert list(found.columns) == ["arm", "seed", "fold", *records.HISTORY_COLUMNS]
+
+
+def test_predictions_of_all_parts_are_one_file(arrays, tmp_path):
+    frames = [pd.DataFrame({"split": [part], "valence": [0.5]}) for part in ("validation", "test")]
+    records.write_part(tmp_path, arrays, [epoch(0)], frames, None, arm="gru", seed=0)
+    assert read_csv(tmp_path / "predictions.csv")["split"].tolist() == ["validation", "test"]

@@ -197,6 +197,38 @@ def test_model_without_a_backbone_trains_as_a_whole():
         prepare_stage(model, Stage("head", 0, 1, "head", 0.1), steps_per_epoch=1)
 
 
+def test_classes_train_by_cross_entropy_with_their_accuracy_beside_it():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    prepare_stage(model, paper_plan(1)[0], steps_per_epoch=1)
+    x, targets = np.ones((2, 4), "float32"), np.eye(3, dtype="float32")[:2]
+    found = model.evaluate(x, targets, return_dict=True, verbose=0)
+    logits = model.predict(x, verbose=0)
+    likely = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert found["loss"] == pytest.approx(-np.log(likely[[0, 1], [0, 1]]).mean(), rel=1e-4)
+    assert found["accuracy"] == pytest.approx(np.mean(logits.argmax(axis=1) == [0, 1]))
+
+
+def test_numbers_train_by_their_own_loss_without_an_accuracy():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, kernel_initializer="zeros")])
+    loss = keras.losses.MeanSquaredError()
+    prepare_stage(model, paper_plan(1, 0.5)[0], steps_per_epoch=1, loss=loss)
+    assert model.loss is loss
+    x, targets, weights = np.ones((3, 4)), np.float32([[1], [2], [9]]), np.float32([1, 1, 0])
+    found = model.evaluate(x, targets, sample_weight=weights, return_dict=True, verbose=0)
+    assert found == {"loss": pytest.approx((1 + 4) / 3)}
+    model.fit(x, targets, sample_weight=weights, verbose=0)
+    # Adam's first step is the rate, towards the targets.
+    for value in model.get_weights():
+        np.testing.assert_allclose(value, 0.5, atol=1e-3)
+
+
+def test_the_next_stage_of_numbers_keeps_to_the_loss_it_is_given(classifier):
+    prepare_stage(classifier, paper_plan(1)[0], 1, loss=keras.losses.MeanAbsoluteError())
+    assert isinstance(classifier.loss, keras.losses.MeanAbsoluteError)
+    prepare_stage(classifier, paper_plan(1)[0], 1)
+    assert isinstance(classifier.loss, keras.losses.CategoricalCrossentropy)
+
+
 def test_weight_decay_takes_from_kernels_and_from_nothing_else():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, bias_initializer="ones")])
     model.add(keras.layers.BatchNormalization(beta_initializer="ones"))
