@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from affectkeras.affect_run import (
     SECTOR,
     example_clips,
     mean_pixel_values,
+    package_networks,
     predict_rows,
     prediction_rows,
     serving_facts,
@@ -23,9 +25,12 @@ from affectkeras.circumplex import SECTORS
 from affectkeras.datasets.table import ExampleTable, FilePayload, Target, rejected_frame
 from affectkeras.evaluation.seal import Leak, Seal
 from affectkeras.evaluation.splits import Split
+from affectkeras.losses.concordance import ConcordanceLoss
 from affectkeras.media.crop_cache import read_frames
+from affectkeras.models.cnn_gru import build_cnn_gru
 from affectkeras.pipelines.augmentation import Augmentation
 from affectkeras.pipelines.clips import ClipPipeline
+from affectkeras.video_model import load_video_model
 from tests.media.tiny_videos import write_video
 
 SIDE, WINDOW = 4, 4
@@ -271,6 +276,33 @@ class Settings:
     mode: str = "dense"
     every: int = 5
     window: int = 16
+
+
+def test_the_networks_of_an_arm_are_served_as_one(tmp_path):
+    files = []
+    for seed, name in enumerate(("valence", "arousal")):
+        keras.utils.set_random_seed(seed)
+        model = build_cnn_gru(1, 8, features=4, hidden_size=3)
+        model.compile(loss=ConcordanceLoss())
+        files.append(tmp_path / f"{name}.keras")
+        model.save(files[-1])
+    clips = np.random.default_rng(0).integers(0, 256, (2, 5, 8, 8, 3)).astype(np.uint8)
+    folder, facts = tmp_path / "models" / "cnn-gru", serving_facts(Settings("values", image_size=8))
+    found = package_networks(files, folder, facts=facts, clips=clips)
+    assert found["saved_model"]["max_difference"] < 1e-5
+    each = [
+        keras.models.load_model(file, compile=False)(clips.astype("float32")).numpy()
+        for file in files
+    ]
+    joined = keras.models.load_model(folder / "model.keras", compile=False)
+    np.testing.assert_allclose(
+        joined(clips.astype("float32")), np.concatenate(each, axis=-1), atol=1e-6
+    )
+    served = load_video_model(folder)
+    assert (served.targets, served.every, served.image_size) == (("valence", "arousal"), 5, 8)
+    np.testing.assert_allclose(
+        np.stack(list(served.predict(iter(clips[0])))), np.concatenate(each, -1)[0], atol=1e-5
+    )
 
 
 def test_whoever_serves_is_told_how_faces_are_cut_and_how_often():

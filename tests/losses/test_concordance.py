@@ -111,6 +111,7 @@ def test_settings_and_a_compiled_model_come_back_from_a_file(tmp_path):
     true, predicted = random_pair()
     model = keras.Sequential([keras.Input(SHAPE[1:]), keras.layers.Dense(2)])
     model.compile("adam", ConcordanceLoss(0.02))
+    model.optimizer.build(model.trainable_variables)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(loaded.loss, ConcordanceLoss)
