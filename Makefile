@@ -17,11 +17,11 @@ lint: environment
 
 environment: $(VENV)/installed
 
-# requirements.txt pins everything, so pip has nothing to solve; then the project, in place.
+# requirements.txt pins everything, so pip need not solve; the project itself is installed in place.
 $(VENV)/installed: requirements.txt setup.cfg
 	@echo "Building the environment in $(VENV) (a few minutes, once) ..."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

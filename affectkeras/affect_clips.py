@@ -170,6 +170,7 @@ def cut_table_faces(
         tracked: look for the faces also where the owner marked them.
         frames: look for them in the first so many frames only; None: in all.
     """
+    _refuse_shared_videos(table)
     order = np.lexsort((table.frame["frame"], table.frame["video"]))
     frame, payload = table.frame.iloc[order].reset_index(drop=True), table.payload.take(order)
     kept, crops, rejected = [], [], []
@@ -201,6 +202,19 @@ def cut_table_faces(
         ),
         crops,
     )
+
+
+def _refuse_shared_videos(table: ExampleTable) -> None:
+    """Refuse videos of two labelled people of whom nothing tells which is where."""
+    frame = table.frame.assign(path=table.payload.paths)
+    named = frame.loc[frame[BOX].isna().all(axis=1)].groupby("path")["video"].unique()
+    shared = named[named.str.len() > 1]
+    if len(shared):
+        one, other = sorted(shared.iloc[0])[:2]
+        raise UserError(
+            f"{table.name}: {one} and {other} are two people in one video, and nothing tells which "
+            "is where. Unpack the owner's cropped faces (cropped_aligned/) beside the videos."
+        )
 
 
 def _cut_video(path: Path, rows: pd.DataFrame, size, margin, tracked, frames):

@@ -116,7 +116,7 @@ def prediction_rows(
 
 
 def mean_pixel_values(pipeline: ClipPipeline, split, names: Sequence[str]) -> dict:
-    """Return what a regression on the mean colour of a face says of the test rows.
+    """Return what a regression on the mean pixel of a face says of the test rows.
 
     A model that does no better may have learnt how bright a video is. For numbers only.
 
@@ -126,17 +126,18 @@ def mean_pixel_values(pipeline: ClipPipeline, split, names: Sequence[str]) -> di
         names: of the targets.
     """
     with pipeline.seal.final_evaluation():
-        pipeline.seal.fit("weights", "regression on the mean colour", split.train)
+        pipeline.seal.fit("weights", "regression on the mean pixel", split.train)
         pipeline.seal.read(split.test)
-        known, new = (_mean_colours(pipeline, rows) for rows in (split.train, split.test))
+        known, new = (_mean_pixels(pipeline, rows) for rows in (split.train, split.test))
     model = make_pipeline(StandardScaler(), Ridge(1.0)).fit(known, pipeline.targets[split.train])
     found = model.predict(new).reshape(len(split.test), -1)
     return {name: found[:, number] for number, name in enumerate(names)}
 
 
-def _mean_colours(pipeline: ClipPipeline, rows: np.ndarray) -> np.ndarray:
+def _mean_pixels(pipeline: ClipPipeline, rows: np.ndarray) -> np.ndarray:
     chunks = np.split(rows, range(_PIXELS_AT_ONCE, len(rows), _PIXELS_AT_ONCE))
-    return np.concatenate([pipeline.pixels(chunk).mean(axis=(1, 2)) for chunk in chunks])
+    means = [pipeline.pixels(chunk).mean(axis=(1, 2, 3)) for chunk in chunks]
+    return np.concatenate(means)[:, np.newaxis]
 
 
 def serving_facts(config) -> dict:

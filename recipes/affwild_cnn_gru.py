@@ -27,7 +27,7 @@ from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
 from affectkeras.quiet import start_tensorflow
 
-MEAN_PIXEL = "mean-pixel"  # the arm of the baseline that knows nothing but a face's mean colour
+MEAN_PIXEL = "mean-pixel"  # the arm of the baseline that knows nothing but a face's mean
 TARGETS = ("valence", "arousal")
 
 
@@ -245,7 +245,7 @@ def run_arm(config: Config, clips, split, seed: int, cell: str, run: Path) -> No
 
 
 def run_mean_pixel(config: Config, clips, split, run: Path) -> None:
-    """Predict from the mean colour of every face alone and write this part of the run."""
+    """Predict from the mean pixel of every face alone and write this part of the run."""
     from affectkeras import affect_run
     from affectkeras.evaluation.seal import Seal
 

@@ -398,3 +398,31 @@ def test_the_owner_of_aff_wild_has_no_validation_part(tmp_path):
     folder = write_aff_wild(tmp_path / "data", videos=3, frames=8)
     with pytest.raises(UserError, match="Choose --protocol grouped"):
         prepare_affect(Settings(folder, protocol="official"))
+
+
+def test_two_people_in_one_video_that_nothing_tells_apart_are_refused(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "example_id": ["7_left frame 0", "7_right frame 0"],
+            "subject": "",
+            "group": "7",
+            "split": "train",
+            "source": "7.mp4",
+            "video": ["7_left.mp4", "7_right.mp4"],
+            "frame": [0, 0],
+            "valence": 0.1,
+            "arousal": 0.2,
+        }
+        | dict.fromkeys(("x", "y", "width", "height"), np.nan)
+    )
+    table = ExampleTable(
+        name="aff_wild2",
+        frame=frame,
+        targets=(Target("valence", "number"), Target("arousal", "number")),
+        payload=FilePayload(np.array([str(tmp_path / "7.mp4")] * 2, object)),
+        groups_known=True,
+        rejected=rejected_frame(),
+        read=2,
+    )
+    with pytest.raises(UserError, match="7_left.mp4 and 7_right.mp4 are two people in one video"):
+        cut_table_faces(table, size=8, margin=0.0, tracked=False, frames=None)

@@ -230,7 +230,7 @@ def bright_clips(levels):
     return build_clips(np.split(pixels, np.cumsum(LENGTHS)[:-1]))
 
 
-def test_a_planted_brightness_is_found_by_the_mean_colour_and_nothing_else():
+def test_a_planted_brightness_is_found_by_the_mean_pixel_and_nothing_else():
     clips = bright_clips(128 + 120 * np.cos(DEGREES))  # goes with valence, not with arousal
     pipeline = build_pipeline(clips, seal=Seal(split()))
     found = mean_pixel_values(pipeline, split(), ("valence", "arousal"))
@@ -240,7 +240,7 @@ def test_a_planted_brightness_is_found_by_the_mean_colour_and_nothing_else():
     np.testing.assert_allclose(found["valence"], truth["valence"], atol=0.15)
 
 
-def test_where_all_faces_are_of_one_brightness_the_mean_colour_says_the_mean():
+def test_where_all_faces_are_of_one_brightness_the_mean_pixel_says_the_mean():
     clips = bright_clips(np.full(ROWS, 128))
     pipeline = build_pipeline(clips, ("arousal",), seal=Seal(split()))
     (found,) = mean_pixel_values(pipeline, split(), ("arousal",)).values()
@@ -248,12 +248,12 @@ def test_where_all_faces_are_of_one_brightness_the_mean_colour_says_the_mean():
     assert found.std() < 0.7 * clips.table.frame["arousal"].iloc[split().train].std()
 
 
-def test_the_mean_colour_is_fitted_on_training_rows_and_read_once_at_the_end(monkeypatch):
+def test_the_mean_pixel_is_fitted_on_training_rows_and_read_once_at_the_end(monkeypatch):
     monkeypatch.setattr(affect_run, "_PIXELS_AT_ONCE", 3)
     seal = Seal(split())
     mean_pixel_values(build_pipeline(build_clips(), seal=seal), split(), ("valence", "arousal"))
     assert seal.facts() == {
-        "fitted": {"weights": {"regression on the mean colour": 12}},
+        "fitted": {"weights": {"regression on the mean pixel": 12}},
         "test_rows_read": 6,
     }
 

@@ -55,7 +55,7 @@ def count_processors() -> int:
     return os.cpu_count() or 1
 
 
-def read_ahead(items: Iterable, depth: int = 32) -> Iterator:
+def read_ahead(items: Iterable, depth: int = 8) -> Iterator:
     """Yield the items of an iterable that a thread works through, so many ahead.
 
     Decoding a video lets go of Python's lock, and goes on while the last frames are worked on.

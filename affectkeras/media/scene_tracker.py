@@ -42,9 +42,9 @@ class TrackingSettings:
     same_box: float = 0.3
     min_confidence: float = 0.7
     again_confidence: float = 0.9
-    sure_confidence: float = 0.95
+    sure_confidence: float = 0.9
     mean_confidence: float = 0.85
-    min_frames: int = 8
+    min_frames: int = 6
     misses: int = 3
     gap_frames: int = 60
     cut_correlation: float = 0.5

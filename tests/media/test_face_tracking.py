@@ -166,7 +166,7 @@ def test_a_face_that_was_never_surely_found_is_none():
     class Doubtful(World):
         def detect(self, pictures):
             return [
-                [Face(f.x, f.y, f.width, f.height, "mtcnn", 0.9) for f in found]
+                [Face(f.x, f.y, f.width, f.height, "mtcnn", 0.85) for f in found]
                 for found in super().detect(pictures)
             ]
 
