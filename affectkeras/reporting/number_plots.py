@@ -77,7 +77,7 @@ def draw_loss_curves(run: RunData) -> Figure | None:
     keys = ["arm", "target"] if "target" in history.columns else ["arm"]
     arms = run.chief_arms(history["arm"])
     parts = [(names, rows) for names, rows in history.groupby(keys, sort=False) if names[0] in arms]
-    columns = min(3, len(parts))
+    columns = 2 if len(parts) in (2, 4) else min(3, len(parts))  # an arm with two networks: a line
     lines = math.ceil(len(parts) / columns)
     figure = Figure(figsize=(4.2 * columns + 0.6, 3.1 * lines))
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
