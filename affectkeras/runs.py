@@ -11,7 +11,7 @@ import shutil
 import sys
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import filelock
@@ -59,6 +59,35 @@ def create_run(recipe: str, config, run_dir: str | os.PathLike | None = None) ->
         }
         write_json(run / "config.json", saved)
     return run
+
+
+def take_up(
+    recipe: str,
+    config,
+    settle: Callable[[typing.Any], typing.Any],
+    banners: Callable[[typing.Any], Sequence[str]],
+) -> tuple[Path | None, typing.Any]:
+    """Return the run to go on with, None for a new one, and its settings; print what must be said.
+
+    A new run has no folder yet: make it once nothing can refuse to start any more.
+
+    Args:
+        recipe: the recipe's name.
+        config: its `Config` as it was given.
+        settle: gives the settings of a new run.
+        banners: gives what must stand wherever the figures of a run are shown.
+
+    Raises:
+        UserError: when the run to go on with is none of this recipe's, or what `settle` raises.
+    """
+    if config.resume is None:
+        run, config = None, settle(config)
+    else:
+        run = config.resume
+        config = restore_config(type(config), open_run(run, recipe))
+    for text in banners(config):
+        print(f"*** {text}")
+    return run, config
 
 
 def open_run(run_dir: str | os.PathLike, recipe: str | None = None) -> dict:

@@ -323,12 +323,7 @@ def load(config: Config):
 def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result."""
     start_tensorflow()
-    if config.resume is not None:
-        run, config = config.resume, runs.restore_config(Config, runs.open_run(config.resume))
-    else:
-        run, config = None, settle(config)
-    for text in banners(config):
-        print(f"*** {text}")
+    run, config = runs.take_up("affwild_cnn_gru", config, settle, banners)
     clips, split, findings, prepare_s = load(config)
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("affwild_cnn_gru", config, config.run_dir)

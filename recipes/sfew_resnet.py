@@ -283,12 +283,7 @@ def main(config: Config) -> dict:
     from affectkeras.faces import prepare_faces
 
     start_tensorflow()
-    if config.resume is not None:
-        run, config = config.resume, runs.restore_config(Config, runs.open_run(config.resume))
-    else:
-        run, config = None, settle(config)
-    for text in banners(config):
-        print(f"*** {text}")
+    run, config = runs.take_up("sfew_resnet", config, settle, banners)
     table, split, findings, prepare_s = prepare_faces(config, label_mode=config.label_mode)
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("sfew_resnet", config, config.run_dir)

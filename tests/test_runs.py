@@ -262,3 +262,33 @@ def test_runs_and_results_import_neither_keras_nor_tensorflow():
         cwd=Path(runs.__file__).parents[1],
     )
     assert done.stdout == "[]\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Resumable:
+    """Settings of a recipe."""
+
+    epochs: int = 3
+    resume: Path | None = None
+
+
+def test_a_new_run_has_settled_settings_and_no_folder_yet(capsys):
+    run, config = runs.take_up(
+        "one", Resumable(), lambda config: Resumable(epochs=5), lambda config: [f"{config.epochs}!"]
+    )
+    assert (run, config.epochs) == (None, 5)
+    assert capsys.readouterr().out == "*** 5!\n"
+
+
+def test_a_run_is_taken_up_under_its_own_settings(tmp_path, capsys):
+    folder = runs.create_run("one", Resumable(epochs=7), tmp_path / "run")
+    given = Resumable(epochs=1, resume=folder)
+    run, config = runs.take_up("one", given, None, lambda config: ["sample"])
+    assert (run, config.epochs) == (folder, 7)
+    assert capsys.readouterr().out == "*** sample\n"
+
+
+def test_a_run_of_another_recipe_is_not_taken_up(tmp_path):
+    folder = runs.create_run("one", Resumable(), tmp_path / "run")
+    with pytest.raises(UserError, match="is a run of one, not of two"):
+        runs.take_up("two", Resumable(resume=folder), None, list)
