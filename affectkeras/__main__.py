@@ -106,8 +106,8 @@ def predict(
 
     Args:
         run: a run folder (its saved_model/ is used), or a SavedModel folder itself.
-        inputs: images or videos, and folders in which JPEG and PNG files are looked for at any
-            depth, and where there are none videos.
+        inputs: images or videos, and folders in which they are looked for at any depth. Both at
+            once for a model of videos only, which looks for the face in photos too.
         csv: write the table to this file: of images also with the probability of every class, of
             videos instead of printing it.
         annotate: of videos: write them to this folder with box and word drawn in, H.264 in MP4.

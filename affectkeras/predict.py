@@ -64,13 +64,8 @@ def predict_command(
     model_folder = find_saved_model(run)
     paths = find_images(inputs, videos=True)
     videos = [path for path in paths if is_video(path)]
-    if videos and len(videos) < len(paths):
-        raise UserError(
-            f"{len(videos)} videos and {len(paths) - len(videos)} images were found: each image is "
-            "read as a face, in videos faces are looked for. Give one kind at a time."
-        )
     try:
-        if videos or annotate or plot:
+        if videos and len(videos) == len(paths) or annotate or plot:
             raise ReadsOverTime
         classifier = load_classifier(model_folder)
     except ReadsOverTime:
@@ -78,6 +73,11 @@ def predict_command(
 
         predict_videos(run, paths, csv=csv, annotate=annotate, plot=plot)
         return
+    if videos:
+        raise UserError(
+            f"{len(videos)} videos and {len(paths) - len(videos)} images were found: this model "
+            "reads each image as a face, in videos faces are looked for. Give one kind at a time."
+        )
     _predict_images(paths, classifier, csv, batch_size)
 
 
@@ -139,29 +139,29 @@ def is_video(path: Path) -> bool:
 def find_images(inputs: Iterable[Path], *, videos: bool = False) -> list[Path]:
     """Return the given files, and the JPEG and PNG files below the given folders, sorted.
 
-    With `videos`, of a folder without any image the videos.
+    With `videos`, videos too.
 
     Links are followed, but no folder is entered twice: a loop of links ends.
 
     Raises:
         UserError: when an input does not exist, or a folder holds no such file.
     """
+    suffixes = (*SUFFIXES, *VIDEO_SUFFIXES) if videos else SUFFIXES
+    what = "image or video" if videos else "image"
     paths: list[Path] = []
     for given in map(Path, inputs):
         if given.is_dir():
-            below = sorted(_walk(given, SUFFIXES))
-            if videos and not below:
-                below = sorted(_walk(given, VIDEO_SUFFIXES))
+            below = sorted(_walk(given, suffixes))
             if not below:
                 raise UserError(
-                    f"{given}: no image below this folder: looked for names ending in "
-                    f"{', '.join(SUFFIXES)} at any depth."
+                    f"{given}: no {what} below this folder: looked for names ending in "
+                    f"{', '.join(suffixes)} at any depth."
                 )
             paths += below
         elif os.path.lexists(given):
             paths.append(given)
         else:
-            raise UserError(f"{given}: no such file or folder. Give images or folders of images.")
+            raise UserError(f"{given}: no such file or folder. Give {what}s or folders of {what}s.")
     if not paths:
         raise UserError("Nothing to predict: give at least one image or folder of images.")
     return list(dict.fromkeys(paths))

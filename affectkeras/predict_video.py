@@ -1,6 +1,7 @@
 """Reading the faces of videos: `python -m affectkeras predict RUN VIDEO…`."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from affectkeras.media.video import VideoDamaged
 from affectkeras.predict import printable_path
 from affectkeras.reporting.video_plot import plot_video
 from affectkeras.video_analysis import PHOTO_SUFFIXES, analyse_video
-from affectkeras.video_model import VideoModel, load_video_model
+from affectkeras.video_model import SAMPLE_MODEL, VideoModel, load_video_model
 
 DECIMALS = 6
 
@@ -51,6 +52,7 @@ def predict_videos(
     for folder in (annotate, plot):
         if folder is not None:
             _make(folder)
+    _check_csv(csv)
     model = load_video_model(run)
     if model.note:
         print(f"*** {model.note}", file=sys.stderr)
@@ -69,7 +71,8 @@ def predict_videos(
             write(frame.assign(error=""))
             print(_told(model, path, frame), file=sys.stderr)
             if plot is not None:
-                plot_video(frame, plot / f"{path.stem}.png", title=path.name)
+                title = path.name + (f" · {SAMPLE_MODEL}" if model.is_sample else "")
+                plot_video(frame, plot / f"{path.stem}.png", title=title)
     where = "" if csv is None else f" Written to {csv}."
     good = len(paths) - damaged
     print(f"{len(paths)} files read: {good} analysed, {damaged} damaged.{where}", file=sys.stderr)
@@ -124,6 +127,15 @@ def _refuse_to_draw(paths: Sequence[Path], folder: Path) -> None:
             raise UserError(
                 f"--annotate {folder}: the video itself would be overwritten. Give another folder."
             )
+
+
+def _check_csv(path: Path | None) -> None:
+    """Say before the work, which may take hours, that its rows could not be written."""
+    if path is None:
+        return
+    _make(path.parent)
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(f"--csv {path}: no file can be written there. Give another place.")
 
 
 def _make(folder: Path) -> None:

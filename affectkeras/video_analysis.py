@@ -15,7 +15,7 @@ from affectkeras.media.upright import decode_upright
 from affectkeras.media.video import video_facts
 from affectkeras.media.video_annotation import annotate_video
 from affectkeras.media.video_faces import VideoFaces, cut_face, cut_faces, find_video_faces
-from affectkeras.video_model import VideoModel
+from affectkeras.video_model import SAMPLE_MODEL, VideoModel
 from affectkeras.video_model import load_video_model as load_video_model
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -77,7 +77,9 @@ def analyse_video(
     frame = build_frame(model, found, rows, values)
     if annotate is not None:
         texts = frame["sector" if model.kind == "numbers" else "class_name"]
-        annotate_video(path, annotate, rows, texts.tolist(), on_frame=work.begin("Drawing", count))
+        said = f" ({SAMPLE_MODEL})" if model.is_sample else ""
+        words = [text and text + said for text in texts]
+        annotate_video(path, annotate, rows, words, on_frame=work.begin("Drawing", count))
     work.done()
     return frame
 

@@ -12,6 +12,7 @@ from affectkeras.errors import UserError
 from affectkeras.pipelines.windows import stream_windows
 from affectkeras.predict import classifier_of, find_saved_model, load_saved_model
 
+SAMPLE_MODEL = "sample model"  # said in what is drawn, which goes further than a terminal
 BATCH = 32  # faces given to a network at once
 STILL_SIZE, STILL_MARGIN = 224, 0.2  # of faces for models of single pictures, as crop-faces cuts
 
@@ -43,6 +44,11 @@ class VideoModel:
     predict: Callable[[Iterable[np.ndarray]], Iterator[np.ndarray]]
     note: str = ""
     neutral_radius: float = 0.1
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it was trained on drawn faces: what it reads in real ones means nothing."""
+        return "sample" in self.note.lower()
 
     @property
     def first(self) -> int:

@@ -58,7 +58,7 @@ class Config:
     alignment: Literal["auto", "frame", "box"] = "auto"  # aff_wild: whose labels they are
     boxes: Literal["owner", "tracked"] = "owner"  # faces where the owner marked them, or by MTCNN
     max_rejected: float = 0.05  # share of damaged frames above which the run refuses to start
-    mode: Literal["sparse", "dense"] = "sparse"  # sparse: frames 39, 79 … 399 (the report)
+    mode: Literal["sparse", "dense"] = "sparse"  # frames 39, 79 … 399 (report), or all in windows
     every: int | None = None  # dense: one frame of so many; absent: 1, all
     predict: Literal["values", "sectors"] = "values"  # numbers, or eight sectors as classes
     joint: bool = False  # one network for both targets (report: one each)
@@ -82,7 +82,7 @@ class Config:
     seeds: tuple[int, ...] = (0, 1, 2)  # each trains every arm
     run_dir: Path | None = None  # where to write; absent: runs/affwild_cnn_gru/<time>
     resume: Path | None = None  # go on with this unfinished run, under its own settings
-    quick: bool = False  # fewer videos, small faces, one cell: about a minute on 2 cores
+    quick: bool = False  # short videos, small faces, one network: a minute or two on 2 cores
 
 
 # Without data: what two cores train in twelve minutes.

@@ -199,7 +199,7 @@ def test_inputs_that_hold_no_image_are_refused(run, tmp_path):
     with pytest.raises(UserError, match="nowhere: no such file or folder"):
         predict.predict_command(run, [tmp_path / "nowhere"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="empty: no image below this folder.*.jpg, .jpeg, .png"):
+    with pytest.raises(UserError, match="empty: no image or video below .*.jpg, .jpeg, .png, .mp4"):
         predict.predict_command(run, [tmp_path / "empty"])
     with pytest.raises(UserError, match="give at least one image"):
         predict.predict_command(run, [])

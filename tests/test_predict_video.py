@@ -202,10 +202,45 @@ def test_images_of_a_still_classifier_stay_a_table_of_files(run, tmp_path, monke
     ]
 
 
-def test_images_and_videos_together_are_refused(run, tmp_path):
+def test_images_and_videos_together_are_refused_by_a_still_classifier(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict, "load_classifier", lambda _: (list(CLASS_NAMES), None))
     paths = [write_photo(tmp_path / "a.png"), write_video(tmp_path / "b.mp4", 2)]
     with pytest.raises(UserError, match="1 videos and 1 images were found: .* Give one kind"):
         predict.predict_command(run, paths)
+
+
+def test_a_model_over_time_reads_the_photos_and_videos_of_a_folder(run, tmp_path, monkeypatch):
+    no_still_model(monkeypatch)
+    (tmp_path / "mixed").mkdir()
+    photo = write_photo(tmp_path / "mixed" / "a.png")
+    video = write_video(tmp_path / "mixed" / "b.mp4", 3)
+    predict.predict_command(run, [tmp_path / "mixed"], csv=tmp_path / "rows.csv")
+    rows = pd.read_csv(tmp_path / "rows.csv")
+    assert rows["file"].tolist() == [str(photo), *[str(video)] * 3]
+
+
+def test_a_place_for_the_rows_that_cannot_be_is_told_before_the_work(run, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr(predict_video, "load_video_model", refuse)
+    with pytest.raises(UserError, match="--csv .*: no file can be written there"):
+        predict_videos(run, [tmp_path / "a.mp4"], csv=tmp_path)
+
+
+def test_a_sample_model_says_so_in_what_it_draws(run, tmp_path, monkeypatch):
+    model, drawn, titles = build_model(note="Sample data: drawn faces."), [], []
+    monkeypatch.setattr(predict_video, "load_video_model", lambda _: model)
+    monkeypatch.setattr(
+        video_analysis, "annotate_video", lambda *given, **_: drawn.extend(given[3])
+    )
+    monkeypatch.setattr(predict_video, "plot_video", lambda *_, title: titles.append(title))
+    path = write_video(tmp_path / "a.mp4", FRAMES)
+    predict_videos(
+        run, [path], csv=tmp_path / "r.csv", annotate=tmp_path / "d", plot=tmp_path / "p"
+    )
+    assert titles == ["a.mp4 · sample model"]
+    assert {text[-15:] for text in drawn if text} == {" (sample model)"}
 
 
 def test_two_videos_of_one_name_would_overwrite_each_other(run, tmp_path):

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import functools
 import importlib.util
+import logging
 import os
 import shutil
 import signal
@@ -88,6 +89,12 @@ def serve(
         application = build_server(analyse, results, limits, note=note)
         import uvicorn
 
+        class Server(uvicorn.Server):
+            async def shutdown(self, sockets=None):
+                # A page that is open holds connections: that they end is no error to print.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+                await super().shutdown(sockets)
+
         config = uvicorn.Config(
             application,
             log_level="warning",
@@ -103,7 +110,7 @@ def serve(
         # uvicorn repeats the signal that ended it; the folder must go even so.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+            Server(config).run(sockets=[listener])
         results.end_all()
     print("Ended; what was uploaded is deleted.")
 
