@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from affectkeras.datasets.recordings import RecordingPayload
 from affectkeras.errors import UserError
 
 COLUMNS = ("example_id", "subject", "group", "split", "source")
@@ -80,7 +81,7 @@ class ExampleTable:
             `source` (the file it came from), every target's column, and whatever raw facts the
             owner gives (votes, original sizes …).
         targets: what can be predicted.
-        payload: one encoded file or one row of arrays per row.
+        payload: one encoded file, one row of arrays or one recording per row.
         groups_known: whether `group` comes from the owner's files; where not, it is the row itself.
         rejected: `path, kind, reason` of every source example that is not in the frame. `damaged`
             could not be used, `unlabelled` has no label from its owner, `excluded` was left out by
@@ -94,7 +95,7 @@ class ExampleTable:
     name: str
     frame: pd.DataFrame
     targets: tuple[Target, ...]
-    payload: FilePayload | ArrayPayload
+    payload: FilePayload | ArrayPayload | RecordingPayload
     groups_known: bool
     rejected: pd.DataFrame
     read: int
