@@ -19,8 +19,9 @@ from affectkeras.errors import UserError
 
 # Columns of words: a group called 007, NA or None must come back as it was written.
 TEXT_COLUMNS = (
-    *("arm", "example_id", "expression", "group", "kind", "object", "path", "predicted", "reason"),
-    *("source", "split", "stage", "stress", "subject"),
+    *("arm", "class_name", "example_id", "expression", "group", "kind", "object", "path"),
+    *("predicted", "reason", "recording", "rule", "signal", "source", "split", "stage", "stress"),
+    *("subject", "activity", "condition", "level"),
 )
 
 

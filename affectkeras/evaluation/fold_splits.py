@@ -97,16 +97,26 @@ def frames_split(frame: pd.DataFrame, target_column: str, *, seed: int) -> Split
 def join_folds(splits: Sequence[Split]) -> Split:
     """Return what the folds are as a whole: every row that any of them tests, in the part `test`.
 
-    A single split is returned as it is.
+    What only some folds set aside, such as the partner of a tested subject, is tested in others:
+    `set_aside` keeps what no fold uses. `notes` are those of all folds. A single split is returned
+    as it is.
     """
     if len(splits) == 1:
         return splits[0]
     tested = np.concatenate([split.test for split in splits])
     if len(np.unique(tested)) != len(tested):
         raise ValueError("`splits` must not test a row twice.")
+    aside = splits[0].set_aside
+    for split in splits[1:]:
+        aside = aside[aside["row"].isin(split.set_aside["row"])]
     nothing = np.empty(0, np.int64)
     return dataclasses.replace(
-        splits[0], train=nothing, validation=nothing, test=np.sort(tested).astype(np.int64)
+        splits[0],
+        train=nothing,
+        validation=nothing,
+        test=np.sort(tested).astype(np.int64),
+        set_aside=aside.reset_index(drop=True),
+        notes=tuple(dict.fromkeys(note for split in splits for note in split.notes)),
     )
 
 
