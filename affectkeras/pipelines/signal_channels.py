@@ -1,0 +1,146 @@
+"""Channels of a recording: what they are called, their windows, and their scale by subject."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from affectkeras.datasets.recordings import Recording
+from affectkeras.datasets.table import ExampleTable
+from affectkeras.errors import UserError
+from affectkeras.pipelines.resampling import resample_windows
+
+AXES = ("x", "y", "z")
+# A standard deviation below this share of the mean is rounding, not a signal.
+_STILL = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """One line of numbers of a recording.
+
+    Args:
+        signal: its name, such as `"bvp"`.
+        axis: of a signal with axes, which: 0, 1, 2 are x, y, z.
+    """
+
+    signal: str
+    axis: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Such as `"bvp"` or `"acceleration.x"`."""
+        if self.axis is None:
+            return self.signal
+        return f"{self.signal}.{AXES[self.axis] if self.axis < len(AXES) else self.axis}"
+
+
+def cut_channels(
+    recording: Recording,
+    channels: Sequence[Channel],
+    starts_s: np.ndarray,
+    *,
+    samples: int,
+    rate_hz: float = 4.0,
+) -> np.ndarray:
+    """Return windows of a recording as `resample` leaves them: not scaled, gaps not filled.
+
+    Args:
+        recording: of one person.
+        channels: in the order wanted; of a signal that the recording lacks, all is NaN.
+        starts_s: when the windows begin, `(windows,)`.
+        samples: values of each channel in a window.
+        rate_hz: values per second.
+
+    Returns:
+        float32 `(windows, samples, channels)`.
+    """
+    starts = np.asarray(starts_s, np.float64)
+    signals = np.full((len(starts), samples, len(channels)), np.nan, np.float32)
+    for place, values in channel_windows(recording, channels, starts, samples, rate_hz):
+        signals[:, :, place] = values
+    return signals
+
+
+def channel_windows(
+    recording: Recording,
+    channels: Sequence[Channel],
+    starts_s: np.ndarray,
+    samples: int,
+    rate_hz: float,
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the place in `channels` and the values `(windows, samples)` of those it has.
+
+    Raises:
+        ValueError: when a channel names an axis that its signal lacks, or none of several.
+    """
+    for name in dict.fromkeys(channel.signal for channel in channels):
+        signal = recording.signals.get(name)
+        if signal is None:
+            continue
+        places = [place for place, channel in enumerate(channels) if channel.signal == name]
+        for place in places:
+            _check_axis(channels[place], signal.values)
+        values = resample_windows(signal, rate_hz, starts_s, samples)
+        for place in places:
+            yield place, values[channels[place].axis or 0]
+
+
+def check_channels(table: ExampleTable, channels: Sequence[Channel]) -> None:
+    """Raise when there are no channels, one stands twice, or no recording has its signal."""
+    if not channels or len(set(channels)) < len(channels):
+        names = [channel.name for channel in channels]
+        raise ValueError(f"`channels` must be one or more, each once. Received: {names}")
+    used = [table.payload.recordings[number] for number in np.unique(table.payload.index)]
+    known = sorted({name for recording in used for name in recording.signals})
+    for channel in channels:
+        if channel.signal not in known:
+            raise UserError(
+                f"{table.name}: no recording has the signal {channel.signal!r}; there are "
+                f"{', '.join(known)}."
+            )
+
+
+def subject_scales(
+    table: ExampleTable, channels: Sequence[Channel], rate_hz: float
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return every subject's mean and standard deviation of each channel.
+
+    They are taken at the common rate over the time from the first stretch to the last of each of
+    the subject's recordings, all together, and of what is there of it.
+
+    Returns:
+        subject → mean and standard deviation (divisor n; 1 where the channel stands still), each
+        float64 `(channels,)`, NaN where there is no value.
+    """
+    index, stretches = table.payload.index, table.frame
+    firsts, lasts = stretches["start_s"].to_numpy(), stretches["end_s"].to_numpy()
+    taken: dict[str, list[list[np.ndarray]]] = {}
+    for number in np.unique(index):
+        recording, rows = table.payload.recordings[number], index == number
+        start = firsts[rows].min()
+        samples = int(np.floor((lasts[rows].max() - start) * rate_hz + 1e-6))
+        of_subject = taken.setdefault(recording.subject, [[] for _ in channels])
+        found = channel_windows(recording, channels, np.array([start]), samples, rate_hz)
+        for place, values in found:
+            of_subject[place].append(values[0][~np.isnan(values[0])].astype(np.float64))
+    return {subject: _mean_and_deviation(parts) for subject, parts in taken.items()}
+
+
+def _mean_and_deviation(parts: list[list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    means, deviations = np.full(len(parts), np.nan), np.full(len(parts), np.nan)
+    for place, found in enumerate(parts):
+        values = np.concatenate(found) if found else np.empty(0)
+        if len(values):
+            means[place], deviations[place] = values.mean(), values.std()
+    still = deviations <= _STILL * np.abs(means)
+    return means, np.where(still, 1, deviations)
+
+
+def _check_axis(channel: Channel, values: np.ndarray) -> None:
+    axes = values.shape[1] if values.ndim == 2 else 0
+    if (channel.axis is None) != (axes == 0) or (axes and not 0 <= channel.axis < axes):
+        wanted = f"from 0 to {axes - 1}" if axes else "None"
+        raise ValueError(
+            f"`axis` of the channel {channel.signal} must be {wanted}. Received: {channel.axis}"
+        )
