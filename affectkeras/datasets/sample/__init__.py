@@ -4,14 +4,23 @@ It shows that everything runs and what a report looks like; its figures say noth
 """
 
 from affectkeras.datasets.sample.affwild_layout import sample_aff_wild, write_sample_aff_wild
+from affectkeras.datasets.sample.kemocon_layout import sample_k_emocon, write_sample_k_emocon
 from affectkeras.datasets.sample.sfew_layout import sample_sfew, write_sample_sfew
+from affectkeras.datasets.sample.stress_predict_layout import (
+    sample_stress_predict,
+    write_sample_stress_predict,
+)
 from affectkeras.datasets.sample.thermal_layout import sample_anu_stress, write_sample_anu_stress
 
 __all__ = [
     "sample_aff_wild",
     "sample_anu_stress",
+    "sample_k_emocon",
     "sample_sfew",
+    "sample_stress_predict",
     "write_sample_aff_wild",
     "write_sample_anu_stress",
+    "write_sample_k_emocon",
     "write_sample_sfew",
+    "write_sample_stress_predict",
 ]
