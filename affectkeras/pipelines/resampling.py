@@ -125,23 +125,21 @@ def _running_sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np
     Subtracted is the mean of each axis, so that sums stay small. Counts are None where no sample
     is missing.
     """
-    values = np.ascontiguousarray(values, np.float64)
-    missing = np.isnan(values)
-    counts = None
-    number = np.full((len(values), 1), max(values.shape[1], 1))
-    if missing.any():
-        counts = _summed(~missing, np.int64)
-        values = np.where(missing, 0, values)
-        number = np.maximum(counts[:, -1:], 1)
-    centre = values.sum(axis=1, keepdims=True) / number
-    values = values - centre
-    if counts is not None:
-        values[missing] = 0
-    return _summed(values, np.float64), counts, centre
+    total = values.sum(axis=1, dtype=np.float64, keepdims=True)
+    if np.isfinite(total).all():
+        centre = total / max(values.shape[1], 1)
+        return _summed(np.subtract(values, centre, order="C")), None, centre
+    there = np.isfinite(values)  # a single infinity would spoil every sum after it
+    counts = _summed(there.astype(np.int64))
+    total = values.sum(axis=1, dtype=np.float64, keepdims=True, where=there)
+    centre = total / np.maximum(counts[:, -1:], 1)
+    centred = np.subtract(values, centre, order="C")
+    centred[~there] = 0
+    return _summed(centred), counts, centre
 
 
-def _summed(values: np.ndarray, dtype) -> np.ndarray:
-    sums = np.zeros((len(values), values.shape[1] + 1), dtype)
+def _summed(values: np.ndarray) -> np.ndarray:
+    sums = np.zeros((len(values), values.shape[1] + 1), values.dtype)
     np.cumsum(values, axis=1, out=sums[:, 1:])
     return sums
 

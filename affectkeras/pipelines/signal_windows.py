@@ -223,10 +223,11 @@ def _window_table(
         )
     left_out = zip(frame.loc[~used, "example_id"], reasons[~used], strict=True)
     rejected = rejected_frame([*((name, "excluded", reason) for name, reason in left_out), *short])
-    signals = signals if used.all() else signals[used]
+    if not used.all():
+        frame, signals = frame[used].reset_index(drop=True), signals[used]
     return dataclasses.replace(
         table,
-        frame=frame[used].reset_index(drop=True),
+        frame=frame,
         payload=ArrayPayload({"signals": signals}, np.arange(len(signals))),
         rejected=pd.concat([table.rejected, rejected], ignore_index=True),
         read=len(reasons) + len(short) + len(table.rejected),
