@@ -81,7 +81,7 @@ def cut_windows(
     if not isinstance(table.payload, RecordingPayload) or not len(table):
         raise UserError(f"{table.name}: there are no recordings to cut windows from.")
     check_channels(table, channels)
-    stretches, starts = _lay_windows(table.frame, seconds, place, step_s)
+    stretches, starts, ends = _lay_windows(table.frame, seconds, place, step_s)
     owners = table.payload.index[stretches]
     scales = subject_scales(table, channels, rate_hz) if scale == "subject" else None
     signals = np.full((len(starts), samples, len(channels)), np.nan, np.float32)
@@ -95,7 +95,7 @@ def cut_windows(
                 mean, deviation = scales[recording.subject]
                 values = (values - mean[column]) / deviation[column]
             signals[rows, :, column] = values
-    frame = _window_frame(table, stretches, starts, seconds)
+    frame = _window_frame(table, stretches, starts, ends)
     reasons = _reasons(missing, channels, max_gap)
     short = _short_stretches(table.frame, stretches, seconds)
     return _window_table(table, frame, signals, reasons, short)
@@ -131,21 +131,24 @@ def _check_choices(place: str, step_s: float | None, scale: str, max_gap: float)
 
 def _lay_windows(
     frame: pd.DataFrame, seconds: float, place: str, step_s: float | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the stretch and the beginning in seconds of every window, in order."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the stretch, the beginning and the end in seconds of every window, in order."""
     missing = [column for column in STRETCH_COLUMNS if column not in frame]
     if missing:
         raise ValueError(f"`table` must have the columns {STRETCH_COLUMNS}. It lacks: {missing}")
     begin, end = frame["start_s"].to_numpy(np.float64), frame["end_s"].to_numpy(np.float64)
     if place == "end":
-        return np.arange(len(frame)), end - seconds
+        return np.arange(len(frame)), end - seconds, end
     step = seconds if step_s is None else step_s
     # What is missing to a window by rounding of the clock (2e-7 s) is there.
     fitting = np.floor((end - begin - seconds) / step + 1e-4).astype(np.int64) + 1
     fitting = np.maximum(fitting, 0)
     stretches = np.repeat(np.arange(len(frame)), fitting)
     number = np.arange(len(stretches)) - np.repeat(np.cumsum(fitting) - fitting, fitting)
-    return stretches, begin[stretches] + number * step
+    # Rounded before the clock's large number is added: where one window ends and another begins at
+    # the same time, the two numbers are the same.
+    since = np.round(number * step, 6), np.round(number * step + seconds, 6)
+    return stretches, begin[stretches] + since[0], begin[stretches] + since[1]
 
 
 def _fill(values: np.ndarray, max_gap: float) -> tuple[np.ndarray, np.ndarray]:
@@ -159,7 +162,7 @@ def _fill(values: np.ndarray, max_gap: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _window_frame(
-    table: ExampleTable, stretches: np.ndarray, starts: np.ndarray, seconds: float
+    table: ExampleTable, stretches: np.ndarray, starts: np.ndarray, ends: np.ndarray
 ) -> pd.DataFrame:
     begun = np.array(
         [
@@ -167,7 +170,6 @@ def _window_frame(
             for recording in table.payload.recordings
         ]
     )
-    ends = starts + seconds
     since = ends - begun[table.payload.index[stretches]]
     frame = table.frame.iloc[stretches].reset_index(drop=True)
     names = frame["example_id"]
