@@ -86,14 +86,10 @@ def read_e4_folder(
     steady = dict(signals)
     start_s = min(signal.start_s for signal in steady.values())
     end_s = max(signal.end_s for signal in steady.values())
-    beats = files.get(BEATS.casefold())
-    if beats is None:
-        found.append(("ibi", {"no file": 1}, e4_sensors.RULES))
-    else:
-        signal, counts = e4_beats.read_beats(beats, end_s - start_s)
-        found.append(("ibi", counts, e4_beats.RULES))
-        if signal is not None:
-            signals["ibi"] = signal
+    beats, *counted = _read_beats(files, end_s - start_s)
+    found.append(("ibi", *counted))
+    if beats is not None:
+        signals["ibi"] = beats
     _check_starts(files, signals)
     for signal_name, signal in steady.items():
         found.append((signal_name, _count_lost(signal, start_s, end_s), RULES))
@@ -123,6 +119,16 @@ def _read_sensors(
         if signal is not None:
             signals[sensor.signal] = signal
     return signals, found
+
+
+def _read_beats(
+    files: dict[str, Path], length_s: float
+) -> tuple[Signal | None, dict[str, int], dict[str, str]]:
+    """Return the signal of beats, if any, and what was counted under which rules."""
+    path = files.get(BEATS.casefold())
+    if path is None:
+        return None, {"no file": 1}, e4_sensors.RULES
+    return *e4_beats.read_beats(path, length_s), e4_beats.RULES
 
 
 def _count_tags(path: Path, start_s: float, end_s: float) -> dict[str, int]:
