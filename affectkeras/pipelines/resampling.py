@@ -125,15 +125,16 @@ def _running_sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np
     Subtracted is the mean of each axis, so that sums stay small. Counts are None where no sample
     is missing.
     """
+    values = np.ascontiguousarray(values)  # sums along a strided axis take many times as long
     total = values.sum(axis=1, dtype=np.float64, keepdims=True)
     if np.isfinite(total).all():
         centre = total / max(values.shape[1], 1)
-        return _summed(np.subtract(values, centre, order="C")), None, centre
+        return _summed(values - centre), None, centre
     there = np.isfinite(values)  # a single infinity would spoil every sum after it
     counts = _summed(there.astype(np.int64))
     total = values.sum(axis=1, dtype=np.float64, keepdims=True, where=there)
     centre = total / np.maximum(counts[:, -1:], 1)
-    centred = np.subtract(values, centre, order="C")
+    centred = values - centre
     centred[~there] = 0
     return _summed(centred), counts, centre
 

@@ -201,7 +201,7 @@ def _short_stretches(
         (
             frame["example_id"].iloc[row],
             "excluded",
-            f"the stretch of {lengths[row]:.1f} s is shorter than a window of {seconds:g} s",
+            f"too short: the stretch lasts {lengths[row]:.1f} s, a window {seconds:g} s",
         )
         for row in rows
     ]
@@ -216,12 +216,13 @@ def _window_table(
 ) -> ExampleTable:
     used = reasons == ""
     if not used.any():
-        told = Counter([*(r for r in reasons if r), *(reason for _, _, reason in short)])
-        reason, count = told.most_common(1)[0]
+        told = [*reasons, *(reason for _, _, reason in short)]
+        kinds = [reason.split(":")[0] for reason in told]  # the channel, or too short
+        kind, count = Counter(kinds).most_common(1)[0]
         raise UserError(
-            f"{table.name}: none of {len(reasons) + len(short)} windows can be used. The most "
-            f"frequent reason ({count} times): {reason}. Allow larger gaps, leave the channel out "
-            "or take shorter windows."
+            f"{table.name}: none of {len(told)} windows can be used; {count} of them for a reason "
+            f"such as: {told[kinds.index(kind)]}. Allow larger gaps, leave the channel out or take "
+            "shorter windows."
         )
     left_out = zip(frame.loc[~used, "example_id"], reasons[~used], strict=True)
     rejected = rejected_frame([*((name, "excluded", reason) for name, reason in left_out), *short])

@@ -121,7 +121,7 @@ def test_a_stretch_without_room_for_a_window_is_counted():
     found = cut_windows(table, [EDA], seconds=5, place="inside")
     assert found.frame["stress"].tolist() == [1]
     assert found.rejected.to_numpy().tolist() == [
-        ["S1 0", "excluded", "the stretch of 4.5 s is shorter than a window of 5 s"]
+        ["S1 0", "excluded", "too short: the stretch lasts 4.5 s, a window 5 s"]
     ]
     assert found.read == 2
 
@@ -381,15 +381,15 @@ def test_an_unknown_signal_names_the_known_ones():
 
 
 def test_no_usable_window_at_all_is_an_error_with_the_reason():
-    one = recording(eda=(ramp(10), 4.0, 0))
-    table = stretches([one], [(0, 20, 25, 0), (0, 30, 35, 0), (0, 9, 14, 0)])
+    one = recording(eda=(ramp(14), 4.0, 0), heart_rate=(ramp(2, 1.0), 1.0, 0))
+    table = stretches([one], [(0, 0, 11.5, 0), (0, 3, 8, 0), (0, 20, 25, 0)])
     with pytest.raises(
         UserError,
-        match=r"made: none of 3 windows can be used. The most frequent reason \(2 times\): eda: "
-        r"100.0% of the window is missing, more than 20.0%. Allow larger gaps",
+        match="made: none of 3 windows can be used; 2 of them for a reason such as: heart_rate: "
+        "100.0% of the window is missing, more than 20.0%. Allow larger gaps",
     ):
-        cut_windows(table, [EDA], seconds=5)
-    with pytest.raises(UserError, match="none of 3 .* 5.0 s is shorter than a window of 20 s"):
+        cut_windows(table, [EDA, HEART_RATE], seconds=5)
+    with pytest.raises(UserError, match="none of 3 .*: too short: .* lasts 11.5 s, a window 20 s"):
         cut_windows(table, [EDA], seconds=20, place="inside")
 
 
