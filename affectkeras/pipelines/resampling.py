@@ -110,13 +110,21 @@ def _slot_means(values: np.ndarray, firsts: np.ndarray, width: int, samples: int
 
 
 def _rolling_means(values: np.ndarray, width: int) -> np.ndarray:
-    """Return at each sample the mean of it and the next ones, `width` together, `(axes, n)`."""
-    number = values.shape[1]
-    begin = np.arange(number)
-    end = np.minimum(begin + width, number)
+    """Return at each sample the mean of it and the next ones, `width` together, `(axes, n)`.
+
+    The last ones, with fewer samples after them, are means of those there are.
+    """
     sums, counts, centre = _running_sums(values)
-    counted = end - begin if counts is None else counts[:, end] - counts[:, begin]
-    return _means(sums[:, end] - sums[:, begin], counted, centre)
+    if counts is None:
+        counts = np.arange(sums.shape[1])[np.newaxis]
+    return _means(_ahead(sums, width), _ahead(counts, width), centre)
+
+
+def _ahead(sums: np.ndarray, width: int) -> np.ndarray:
+    """Return by how much sums grow within the next `width` samples, or up to the last one."""
+    grown = np.repeat(sums[:, -1:], sums.shape[1] - 1, axis=1)
+    grown[:, : max(sums.shape[1] - width, 0)] = sums[:, width:]
+    return grown - sums[:, :-1]
 
 
 def _running_sums(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:

@@ -126,6 +126,12 @@ def test_a_rate_that_does_not_divide_takes_rolling_means_and_interpolates_betwee
     np.testing.assert_allclose(resample(one, 4.0, 0.0, 2), [3, (3 + 4.5) / 2], rtol=1e-6)
 
 
+def test_a_signal_shorter_than_a_slot_has_the_mean_of_all_it_has():
+    one = signal([3, 5, 7, 1, 1, 1, 1, 5], 42.0)  # ten samples fit into a slot
+    found = resample(one, 4.0, 0.0, 2)
+    np.testing.assert_array_equal(found, np.float32([3, NAN]))
+
+
 def test_axes_are_resampled_each_for_itself():
     values = np.random.default_rng(0).normal(size=(64, 3)).astype(np.float32)
     for rate_hz in (4.0, 5.0, 32.0, 50.0):
@@ -140,7 +146,19 @@ def test_axes_are_resampled_each_for_itself():
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
     ("rate", "to"),
-    [(64, 4), (32, 4), (64, 64), (4, 4), (1, 4), (4, 64), (100, 33), (10, 4), (3, 2), (700, 4)],
+    [
+        (64, 4),
+        (32, 4),
+        (64, 64),
+        (4, 4),
+        (1, 4),
+        (4, 64),
+        (100, 33),
+        (10, 4),
+        (3, 2),
+        (42, 4),
+        (700, 4),
+    ],
 )
 def test_a_slow_version_says_the_same(rate, to, seed):
     random = np.random.default_rng([seed, rate, to])
