@@ -4,6 +4,7 @@ Every complaint names the file, the line, what was found and the mend.
 """
 
 import math
+import re
 from pathlib import Path
 
 from affectkeras.datasets.e4_numbers import shorten, show_path
@@ -64,11 +65,11 @@ def check_rate(path: Path, line: str, columns: int, rate_hz: float) -> None:
 
 
 def _refuse_other_marks(path: Path, line: str) -> None:
-    if ";" in line or "\t" in line:
+    if ";" in line or "\t" in line or re.fullmatch(r"\d+,\d+", line):
         raise damage(
             *(path, 1),
-            "numbers must have commas between and points in them; this file has semicolons or "
-            f"tabs: another program has saved it. Found: {shorten(line)}.",
+            "numbers must have points in them and commas between; this file has semicolons, tabs "
+            f"or commas within numbers: another program has saved it. Found: {shorten(line)}.",
         )
 
 
