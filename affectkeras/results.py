@@ -25,6 +25,7 @@ from affectkeras.evaluation.metrics import (
 )
 from affectkeras.evaluation.splits import PARTS, Split
 from affectkeras.files import write_json
+from affectkeras.subject_result import check_subject_parts, subject_lines
 
 SCHEMA = 1
 PREDICTION_COLUMNS = (*("arm", "seed", "fold", "split", "example_id", "group", "predicted"),)
@@ -33,6 +34,8 @@ RESULT_PARTS = (
     *("recipe", "command", "banners", "dataset", "protocol", "seeds", "served", "served_arm"),
     *("class_names", "arms", "baselines", "claims", "leakage", "timing", "exports"),
 )
+# Of a run that scores its subjects: see `subject_result`.
+OPTIONAL_PARTS = ("by_subject", "floors")
 # A run with number targets has its targets in the place of classes, and may have an ablation:
 # see `number_results`.
 NUMBER_RESULT_PARTS = tuple("targets" if name == "class_names" else name for name in RESULT_PARTS)
@@ -114,7 +117,11 @@ def print_result(result: dict, run: Path) -> None:
         if low is None:
             print(f"{'':<{wide}}no interval: {test['accuracy']['ci95_reason']}")
     majority = result["baselines"]["majority"]
-    print(f"{'majority':<{wide}}{majority['accuracy']:>15.3f}{'':>18}{majority['macro_f1']:>10.3f}")
+    if "majority" not in result["arms"]:
+        figures = f"{majority['accuracy']:>15.3f}{'':>18}{majority['macro_f1']:>10.3f}"
+        print(f"{'majority':<{wide}}{figures}")
+    for line in subject_lines(result):
+        print(line)
     for banner in result["banners"]:
         print(f"*** {banner}")
     if "honest" in result["protocol"]:
@@ -186,12 +193,12 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
 
     Args:
         run: the run folder.
-        parts: exactly the keys of `RESULT_PARTS`; of a run with number targets those of
-            `NUMBER_RESULT_PARTS`, and those of `OPTIONAL_NUMBER_PARTS` it has. `served_arm` names
-            the arm of the served model, whose figures become `metrics`.
+        parts: exactly the keys of `RESULT_PARTS`, and those of `OPTIONAL_PARTS` it has; of a run
+            with number targets `NUMBER_RESULT_PARTS` and `OPTIONAL_NUMBER_PARTS`. `served_arm`
+            names the arm of the served model, whose figures become `metrics`.
         environment_facts: by default `environment()`; a recipe adds its accelerator.
     """
-    needed, allowed = RESULT_PARTS, RESULT_PARTS
+    needed, allowed = RESULT_PARTS, (*RESULT_PARTS, *OPTIONAL_PARTS)
     if "targets" in parts:
         needed, allowed = NUMBER_RESULT_PARTS, (*NUMBER_RESULT_PARTS, *OPTIONAL_NUMBER_PARTS)
     missing, unknown = set(needed) - set(parts), set(parts) - set(allowed)
@@ -205,6 +212,7 @@ def write_result(run: Path, parts: dict, environment_facts: dict | None = None) 
             f"`served_arm` must be one of {sorted(parts['arms'])}. "
             f"Received: {parts['served_arm']!r}"
         )
+    check_subject_parts(parts)
     leakage = parts["leakage"]
     silent = set(CHECKS) - {*leakage["checks"], *leakage["not_checked"]}
     if silent:

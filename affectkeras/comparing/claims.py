@@ -4,7 +4,12 @@ import dataclasses
 from collections.abc import Sequence
 
 # What is published and shown as a percentage; every other metric keeps its unit.
-SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "average_accuracy", "removed_share")
+SHARES = (
+    *("accuracy", "balanced_accuracy", "macro_f1", "auc", "average_accuracy", "removed_share"),
+    *("subjects.accuracy", "subjects.macro_f1", "subjects.balanced_accuracy"),
+)
+# Before a metric that is the mean over subjects: each has one score, however many rows.
+SUBJECTS = "subjects."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +20,7 @@ class Claim:
         id: such as `"table-1.resnet50-bdr"`.
         value: as published; of `SHARES` as a share.
         metric: `"accuracy"`, or another that the runs measure; of one of several number targets
-            `"valence.ccc"`.
+            `"valence.ccc"`; of a mean over subjects `"subjects.macro_f1"`.
         n: how many rows it was measured on; None where the paper does not say.
         protocol: the one of ours that divides as the paper did.
         source: table or figure.
@@ -46,8 +51,10 @@ def figure_of(part: dict, metric: str) -> dict:
     Args:
         part: of `results.summarise` or `number_results.summarise_numbers`.
         metric: of a number target as `"valence.ccc"`; the metric alone where the arm predicts one
-            target only.
+            target only; a mean over subjects as `"subjects.macro_f1"`, of a part with `by_subject`.
     """
+    if metric.startswith(SUBJECTS):
+        return (part.get("by_subject") or {}).get(metric.removeprefix(SUBJECTS)) or {}
     targets = part.get("targets")
     if targets is None:
         return part.get(metric) or {}

@@ -7,6 +7,7 @@ ARM_COLORS = {
     **{"none": "#0072B2", "bdr": "#D55E00", "random": "#009E73", "slade-gedeon": "#CC79A7"},
     **{"gru": "#0072B2", "lstm": "#D55E00"},
     **{"dynamic": "#D55E00", "standard": "#009E73", "spatial": "#CC79A7", "mean-pixel": "#8a8a8a"},
+    **{"majority": "#8a8a8a"},
 }
 OTHER_COLORS = ("#56B4E9", "#E69F00", "#785EF0", "#000000", "#117733", "#AA4499")
 INK, FAINT = "#222222", "#8a8a8a"

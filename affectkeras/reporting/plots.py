@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from affectkeras.files import atomic_file
 from affectkeras.reporting.face_sheet_plot import draw_face_sheet
@@ -27,6 +28,7 @@ from affectkeras.reporting.removal_plots import (
     draw_removed_faces,
 )
 from affectkeras.reporting.run_data import RunData, has_accuracy, read_run
+from affectkeras.reporting.signal_plots import draw_signals, draw_smoothing
 from affectkeras.reporting.stress_plots import (
     draw_activations,
     draw_arms_together,
@@ -34,6 +36,7 @@ from affectkeras.reporting.stress_plots import (
     draw_mask_weight,
     draw_masks,
 )
+from affectkeras.reporting.subject_plots import draw_label_skew, draw_subject_scores
 
 
 def plot_run(run_dir: Path) -> dict[str, Path]:
@@ -107,10 +110,11 @@ def _can_be_drawn(claim: dict) -> bool:
 
 
 def draw_learning_curves(run: RunData) -> Figure | None:
-    """Draw loss and accuracy against steps, a row per arm [Figures 5, 6, 10 and 11]."""
+    """Draw loss and accuracy against steps, or epochs, a row per arm [Figures 5, 6, 10 and 11]."""
     if not has_accuracy(run.history):
         return None
     arms = run.chief_arms(run.history["arm"])
+    x = "step" if run.history["step"].notna().all() else "epoch"
     figure = Figure(figsize=(9.5, 2.9 * len(arms)))
     panels = figure.subplots(len(arms), 2, squeeze=False, sharex=True, sharey="col")
     for arm, row in zip(arms, panels, strict=True):
@@ -120,12 +124,14 @@ def draw_learning_curves(run: RunData) -> Figure | None:
                 (metric, INK, "training"),
                 (f"val_{metric}", arm_color(arm, arms), "validation"),
             ):
-                draw_seeds(axes, history, "step", column, color, label)
+                if history[column].notna().any():
+                    draw_seeds(axes, history, x, column, color, label)
             _mark_removal(axes, history, run.removal_epochs(arm))
             axes.set_title(f"{arm}: {metric}")
             axes.legend(loc="best", fontsize=9)
     for axes in panels[-1]:
-        axes.set_xlabel("training steps")
+        axes.set_xlabel("training steps" if x == "step" else "epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -148,7 +154,7 @@ def draw_confusion(run: RunData) -> Figure | None:
         return None
     columns = min(2, len(arms))
     rows = math.ceil(len(arms) / columns)
-    side = 1.6 + 0.52 * len(names)
+    side = max(3.5, 1.6 + 0.52 * len(names))
     figure = Figure(figsize=(side * columns, (side + 0.5) * rows))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, arm in zip(panels, arms, strict=False):
@@ -157,7 +163,8 @@ def draw_confusion(run: RunData) -> Figure | None:
         counts = counts.reindex(index=names, columns=names, fill_value=0).to_numpy()
         _draw_matrix(axes, counts, names)
         seeds = found["seed"].nunique()
-        axes.set_title(f"{arm}" + (f" ({seeds} seeds together)" if seeds > 1 else ""))
+        together = f" ({seeds} seeds together)" if seeds > 1 else ""
+        axes.set_title(f"{arm}{together}", fontsize=11 if len(names) > 3 else 9)
     for axes in panels[len(arms) :]:
         axes.set_visible(False)
     return figure
@@ -203,8 +210,9 @@ def draw_class_f1(run: RunData) -> Figure | None:
         axes.bar(place, values, width * 0.92, color=arm_color(arm, list(arms)), label=arm)
         for x in place[np.array(values) == 0]:  # a bar that cannot be seen looks like one left out
             axes.text(x, 0.01, "0", color=arm_color(arm, list(arms)), ha="center", fontsize=8)
-    place = np.arange(len(names)) + len(bars) / 2 * width
-    axes.bar(place, floor, width * 0.92, color="#c9c9c9", label="majority")
+    if "majority" not in bars:
+        place = np.arange(len(names)) + len(bars) / 2 * width
+        axes.bar(place, floor, width * 0.92, color="#c9c9c9", label="majority")
     axes.set_xticks(range(len(names)), names)
     axes.set_ylim(0, 1)
     axes.set_ylabel("F1 on the test part")
@@ -220,6 +228,10 @@ def _f1(found: dict | None) -> float:
 
 PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "accuracy": draw_accuracy,
+    "subject-scores": draw_subject_scores,
+    "label-skew": draw_label_skew,
+    "signals": draw_signals,
+    "smoothing": draw_smoothing,
     "leaking-pairs": draw_leaking_pairs,
     "face-sheet": draw_face_sheet,
     "learning-curves": draw_learning_curves,

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 
 from affectkeras.files import atomic_file
-from affectkeras.reporting import number_tables, stress_tables
+from affectkeras.reporting import number_tables, stress_tables, subject_tables
 from affectkeras.reporting import report_tables as tables
 from affectkeras.reporting.claims_table import claims
 from affectkeras.reporting.html_page import page, preformatted, section
@@ -21,6 +21,15 @@ FACE_VIDEOS = ("aff_wild", "aff_wild2")  # models trained on them read videos
 CAPTIONS = {
     "accuracy": "Accuracy on the test part. A figure whose interval reaches the majority line has "
     "shown nothing. Arms are compared by their difference on the same rows, above.",
+    "subject-scores": "Macro F1 of every subject, predicted by a model that never saw this person, "
+    "mean over seeds. Lines: means over subjects; band: one standard deviation (divisor n) of the "
+    "served arm. A subject with one class only cannot reach 100 %.",
+    "label-skew": "Windows by class. Dashed: the share of the first class over all. Class weights "
+    "in training make up for the skew over all, not for that of single subjects.",
+    "signals": "A piece of one recording. Grey (black points where samples are rare): as recorded; "
+    "colour: at the rate that the model is given. Shaded: the labels.",
+    "smoothing": "A rolling mean is a low-pass filter: the wider, the less is left of the pulse. "
+    "The mean of a slot is what the common rate keeps.",
     "leaking-pairs": "Pictures on two sides of the split that the leakage check holds against each "
     "other, at most a dozen of each kind.",
     "face-sheet": "Frames of some videos with the box of the face, and beside each what is cut out "
@@ -36,7 +45,8 @@ CAPTIONS = {
     "by how much of their weight lies on it: a mask that does not look for the face lies on the "
     "dashed line.",
     "activations": "One network, one fold, three activations: mean over seeds (thick) and each.",
-    "class-f1": "F1 of every class, of at most six arms: the best on validation rows. The grey bar "
+    "class-f1": "F1 of every class, of at most six arms: the best on validation rows, or, where "
+    "none validates, the served one and the first. The grey bar "
     "is a model that always names the commonest "
     "training class.",
     "confusion": "Each row adds up to 100 %; the counts stand below.",
@@ -107,6 +117,7 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             number_tables.number_verdict(run, compared),
             _figure("ccc", plots),
         ),
+        section("Subjects", subject_tables.by_subject(run), _figure("subject-scores", plots)),
         section("Ablation", number_tables.ablation(run, compared)),
         section(
             "Pruning",
@@ -115,7 +126,19 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             _figure("feature-maps", plots),
         ),
         section("Published figures beside ours", claims(result)),
-        section("Data", tables.data_counts(run), _figure("face-sheet", plots)),
+        section(
+            "Data",
+            tables.data_counts(run),
+            _figure("face-sheet", plots),
+            subject_tables.label_words(run),
+            _figure("label-skew", plots),
+        ),
+        section(
+            "Signals",
+            _figure("signals", plots),
+            _figure("smoothing", plots),
+            subject_tables.irregularities(run),
+        ),
         section(
             "Protocol and leakage",
             tables.protocol(result),
@@ -227,10 +250,15 @@ def _serve(run: RunData) -> str:
     folder = shlex.quote(str(run.folder))
     served = run.result.get("served")
     words = f"Served: {served}, chosen on validation rows. " if served else ""
+    if served and run.result.get("by_subject"):
+        words = f"Served: {served}, trained on all subjects after every fold was scored. "
     dataset = (run.result.get("dataset") or {}).get("name")
     what = ("Classify image files", "IMAGE_OR_FOLDER")
     if dataset in FACE_VIDEOS:
         what = ("Read videos", "VIDEO")
+    places = (run.folder, run.folder / "saved_model" / "assets.extra")
+    if any((place / "signal_model.json").exists() for place in places):
+        what = ("Read recordings", "FOLDER")
     return (
         f"<p>{html.escape(words)}{what[0]} with it:</p>"
         + preformatted(f"python -m affectkeras predict {folder} {what[1]}")

@@ -49,7 +49,7 @@ def verdict(run: RunData) -> str:
     if not rows:
         return ""
     majority = (result.get("baselines") or {}).get("majority") or {}
-    if majority:
+    if majority and "majority" not in arms:
         name = f"always {majority['class']}" if majority.get("class") else "majority class"
         rows.append(
             [name, percent(majority.get("accuracy")), None, percent(majority.get("macro_f1")), None,
@@ -57,14 +57,19 @@ def verdict(run: RunData) -> str:
         )  # fmt: skip
     header = ["arm", "accuracy", "95 % interval", "macro F1", "validation accuracy",
               "rows removed", "seeds", "n"]  # fmt: skip
+    validated = any(row[4] for row in rows)
+    if result.get("by_subject") and not validated:
+        # Where subjects are left out one by one, nothing validates and no rows are removed.
+        header, *rows = [[*row[:4], *row[6:]] for row in (header, *rows)]
     spread = any((splits.get("test") or {}).get("accuracy", {}).get("sd") for splits in
                  arms.values())  # fmt: skip
     note = "n: test rows. Intervals resample whole groups."
     if spread:
         note += " ±: standard deviation over seeds (ddof 1)."
     if strong:
-        note += " Bold: the arm of the served model, chosen on validation rows."
-    shown = table(header, rows, range(1, 8), strong) + paragraph(note, "note")
+        note += " Bold: the arm of the served model"
+        note += ", chosen on validation rows." if validated else "."
+    shown = table(header, rows, range(1, len(header)), strong) + paragraph(note, "note")
     return shown + "".join(paragraph(text) for text in differences(run))
 
 

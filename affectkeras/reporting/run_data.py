@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from affectkeras.datasets.recordings import IRREGULARITY_COLUMNS
 from affectkeras.errors import UserError
+from affectkeras.evaluation.subject_scores import SCORE_COLUMNS
 from affectkeras.files import read_csv
 from affectkeras.number_results import predicted_targets
 
 MANY = 6
 _NEEDED = {
-    "history": ("arm", "seed", "epoch", "step", "loss", "val_loss"),
+    "history": ("arm", "seed", "epoch", "loss"),
     "predictions": ("arm", "seed", "split", "example_id"),
     "removals": ("arm", "seed", "epoch", "example_id", "expression", "loss"),
     "scores": ("arm", "seed", "epoch", "example_id", "loss", "removed"),
@@ -36,6 +38,9 @@ _NEEDED = {
     ),
     "activations": ("activation", "seed", "loss_to_reach", "epochs", "seconds"),
     "activation_history": ("arm", "seed", "epoch", "loss", "seconds"),
+    "subject_scores": SCORE_COLUMNS,
+    "label_counts": ("subject", "class_name", "windows"),
+    "irregularities": IRREGULARITY_COLUMNS,
 }
 
 
@@ -46,8 +51,9 @@ class RunData:
     Args:
         folder: the run folder.
         result, config: `result.json` and `config.json`; empty dicts where absent.
-        history … activation_history: the CSV files of these names; `None` where absent, empty or
-            without the columns that are needed. `predictions` are of classes,
+        history … irregularities: the CSV files of these names; `None` where absent, empty or
+            without the columns that are needed. `history` has NaN for steps and validation figures
+            that a run without them does not tell. `predictions` are of classes,
             `number_predictions` the same file of a run with number targets.
         thumbnails: example_id → uint8 `(96, 96, 3)` of removed faces and of pairs that leak.
     """
@@ -68,12 +74,20 @@ class RunData:
     inflation: pd.DataFrame | None
     activations: pd.DataFrame | None
     activation_history: pd.DataFrame | None
+    subject_scores: pd.DataFrame | None
+    label_counts: pd.DataFrame | None
+    irregularities: pd.DataFrame | None
     thumbnails: dict[str, np.ndarray]
 
     @property
     def target(self) -> str:
         """The column of `predictions` that holds the true class."""
         return (self.result.get("dataset") or {}).get("target", "expression")
+
+    @property
+    def floors(self) -> dict[str, str]:
+        """The arms that a network must pass to have learnt anything, and what each does."""
+        return self.result.get("floors") or {}
 
     @property
     def number_targets(self) -> list[str]:
@@ -108,12 +122,18 @@ class RunData:
     def chief_arms(self, names: Iterable[str]) -> list[str]:
         """Return at most `MANY` of these arms, the best on validation rows, in order.
 
-        Best by accuracy, or by the mean CCC of number targets. More cannot be told apart in a plot.
+        Best by accuracy, or by the mean CCC of number targets; of equals, as in a run without
+        validation rows, the served arm and the first. More cannot be told apart in a plot.
         """
         wanted = set(names)
         arms = [arm for arm in self.arms if arm in wanted]
         found = self.result.get("arms") or {}
-        chief = sorted(arms, key=lambda arm: _score(found.get(arm) or {}), reverse=True)[:MANY]
+        served = self.result.get("served_arm")
+
+        def rank(arm: str) -> tuple[float, bool]:
+            return _score(found.get(arm) or {}), arm == served
+
+        chief = sorted(arms, key=rank, reverse=True)[:MANY]
         return [arm for arm in arms if arm in chief]
 
     @property
@@ -145,6 +165,7 @@ def read_run(run_dir: Path) -> RunData:
     if not folder.is_dir():
         raise UserError(f"{folder} is no run folder: there is no such folder.")
     frames = {name: _read_frame(folder / f"{name}.csv", needed) for name, needed in _NEEDED.items()}
+    frames["history"] = _whole_history(frames["history"])
     predictions = frames.pop("predictions")
     numbers = None
     if predictions is not None and "predicted" not in predictions.columns:
@@ -187,6 +208,15 @@ def _read_frame(path: Path, needed: tuple[str, ...]) -> pd.DataFrame | None:
         return None
     frame = read_csv(path)
     return frame if len(frame) and set(needed) <= set(frame.columns) else None
+
+
+def _whole_history(history: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return a history with all columns that plots ask for, NaN where it does not tell them."""
+    if history is None:
+        return None
+    wanted = ["step", "val_loss", *(["val_accuracy"] if "accuracy" in history.columns else [])]
+    missing = [name for name in wanted if name not in history.columns]
+    return history.assign(**dict.fromkeys(missing, np.nan))
 
 
 def _read_thumbnails(path: Path) -> dict[str, np.ndarray]:

@@ -17,16 +17,19 @@ def draw_arms_together(run: RunData) -> Figure | None:
     arms = run.chief_arms(run.history["arm"])
     if len(arms) < 2:
         return None
-    figure = Figure(figsize=(10.5, 5.6))
-    panels = figure.subplots(2, 2, sharex=True)
-    columns = (("loss", "training loss"), ("val_loss", "validation loss"))
-    columns += (("accuracy", "training accuracy"), ("val_accuracy", "validation accuracy"))
+    validated = run.history[["val_loss", "val_accuracy"]].notna().any(axis=None)
+    columns = [("loss", "training loss"), ("accuracy", "training accuracy")]
+    if validated:
+        columns = [columns[0], ("val_loss", "validation loss"), columns[1]]
+        columns += [("val_accuracy", "validation accuracy")]
+    figure = Figure(figsize=(10.5, 5.6 if validated else 3.0))
+    panels = figure.subplots(len(columns) // 2, 2, sharex=True, squeeze=False)
     for axes, (column, title) in zip(panels.ravel(), columns, strict=True):
         for arm in arms:
             history = run.history[run.history["arm"] == arm]
             draw_seeds(axes, history, "epoch", column, arm_color(arm, run.arms), arm)
         axes.set_title(title)
-    for axes in panels[1]:
+    for axes in panels[-1]:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 1].legend(loc="best", fontsize=9)

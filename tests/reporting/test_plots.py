@@ -13,7 +13,8 @@ from affectkeras.reporting.plot_style import arm_color
 from affectkeras.reporting.run_data import read_run
 from tests.synthetic_run import REMOVAL_EPOCH, change_result, read_result, write_synthetic_run
 
-CLASS_PLOTS = set(plots.PLOTS) - set(NUMBER_PLOTS) - {"face-sheet"}
+SIGNAL_PLOTS = {"subject-scores", "label-skew", "signals", "smoothing"}
+CLASS_PLOTS = set(plots.PLOTS) - set(NUMBER_PLOTS) - SIGNAL_PLOTS - {"face-sheet"}
 
 
 @pytest.fixture
