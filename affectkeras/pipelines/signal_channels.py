@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from affectkeras.errors import UserError
 from affectkeras.pipelines.resampling import resample_windows
 
 AXES = ("x", "y", "z")
+LENGTH = "length"
 # A standard deviation below this share of the mean is rounding, not a signal.
 _STILL = 1e-6
 
@@ -21,17 +23,20 @@ class Channel:
 
     Args:
         signal: its name, such as `"bvp"`.
-        axis: of a signal with axes, which: 0, 1, 2 are x, y, z.
+        axis: of a signal with axes, which: 0, 1, 2 are x, y, z; `"length"`: that of the vector,
+            which does not tell how the device was turned.
     """
 
     signal: str
-    axis: int | None = None
+    axis: int | Literal["length"] | None = None
 
     @property
     def name(self) -> str:
         """Such as `"bvp"` or `"acceleration.x"`."""
         if self.axis is None:
             return self.signal
+        if self.axis == LENGTH:
+            return f"{self.signal}.{LENGTH}"
         return f"{self.signal}.{AXES[self.axis] if self.axis < len(AXES) else self.axis}"
 
 
@@ -83,7 +88,8 @@ def channel_windows(
             _check_axis(channels[place], signal.values)
         values = resample_windows(signal, rate_hz, starts_s, samples)
         for place in places:
-            yield place, values[channels[place].axis or 0]
+            axis = channels[place].axis
+            yield place, np.linalg.norm(values, axis=0) if axis == LENGTH else values[axis or 0]
 
 
 def check_channels(table: ExampleTable, channels: Sequence[Channel]) -> None:
@@ -139,8 +145,14 @@ def _mean_and_deviation(parts: list[list[np.ndarray]]) -> tuple[np.ndarray, np.n
 
 def _check_axis(channel: Channel, values: np.ndarray) -> None:
     axes = values.shape[1] if values.ndim == 2 else 0
-    if (channel.axis is None) != (axes == 0) or (axes and not 0 <= channel.axis < axes):
-        wanted = f"from 0 to {axes - 1}" if axes else "None"
+    if axes and channel.axis == LENGTH:
+        return
+    if (
+        channel.axis == LENGTH
+        or (channel.axis is None) != (axes == 0)
+        or (axes and not 0 <= channel.axis < axes)
+    ):
+        wanted = f"from 0 to {axes - 1} or 'length'" if axes else "None"
         raise ValueError(
             f"`axis` of the channel {channel.signal} must be {wanted}. Received: {channel.axis}"
         )

@@ -372,6 +372,16 @@ def test_windows_of_one_recording_come_without_a_table():
     np.testing.assert_array_equal(found[1, :, 2], np.float32([4.125, 4.625, 5.125, 5.625]))
 
 
+def test_the_length_of_a_vector_is_a_channel_of_its_own():
+    turned = np.repeat([[3.0, 4.0, 0.0], [0.0, 5.0, 12.0]], 8, axis=0)
+    one = recording(acceleration=(turned, 4.0, 0))
+    length = Channel("acceleration", "length")
+    found = cut_windows(stretches([one], [(0, 0, 4, 0)]), [length, X], seconds=4)
+    np.testing.assert_allclose(signals_of(found)[0, :, 0], [5] * 8 + [13] * 8, rtol=1e-6)
+    np.testing.assert_array_equal(signals_of(found)[0, :, 1], [3] * 8 + [0] * 8)
+    assert length.name == "acceleration.length"
+
+
 def test_an_unknown_signal_names_the_known_ones():
     one = recording(eda=(ramp(10), 4.0, 0), heart_rate=(ramp(10, 1.0), 1.0, 0))
     table = stretches([one], [(0, 0, 5, 0)])
@@ -406,8 +416,9 @@ def test_a_table_without_recordings_is_refused():
         ([], r"`channels` must be one or more, each once. Received: \[\]"),
         ([EDA, EDA], r"each once. Received: \['eda', 'eda'\]"),
         ([Channel("eda", 0)], "`axis` of the channel eda must be None. Received: 0"),
-        ([Channel("acceleration")], "channel acceleration must be from 0 to 2. Received: None"),
-        ([Channel("acceleration", 3)], "channel acceleration must be from 0 to 2. Received: 3"),
+        ([Channel("acceleration")], "from 0 to 2 or 'length'. Received: None"),
+        ([Channel("acceleration", 3)], "from 0 to 2 or 'length'. Received: 3"),
+        ([Channel("eda", "length")], "channel eda must be None. Received: length"),
     ],
 )
 def test_channels_that_cannot_be_are_refused(channels, message):
