@@ -185,7 +185,8 @@ def describe_irregularities(table: ExampleTable) -> list[str]:
     odd = table.payload.irregularities
     for (kind, rule), rows in odd.groupby(["kind", "rule"], sort=False):
         number = rows["recording"].nunique()
-        lines.append(f"{kind}: {rows['count'].sum()} in {number} recordings; {rule}")
+        recordings = "1 recording" if number == 1 else f"{number} recordings"
+        lines.append(f"{kind}: {rows['count'].sum()} in {recordings}; {rule}")
     return lines
 
 

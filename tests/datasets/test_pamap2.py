@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,7 +234,7 @@ def test_the_notes_warn_of_a_subject_with_one_of_the_activities(tmp_path):
         "subject109 holds 1 of the 12 activities (rope jumping): scores of a fold in which it is "
         "the test subject tell little"
     )
-    assert "transient: 5 in 1 recordings; activity 0 is no example" in lines
+    assert "transient: 5 in 1 recording; activity 0 is no example" in lines
     assert not [line for line in lines if line.startswith("subject101")]
 
 
@@ -245,6 +247,20 @@ def test_what_lies_where_is_found_in_folders_and_archives(tmp_path):
     assert found.passed_over == ("Protocol/readme.txt",)
     table = read(tmp_path / "a", optional=True)
     assert set(table.frame["subject"]) == {"subject101", "subject108"}
+
+
+@pytest.mark.parametrize("packed", [".", "Protocol"])
+def test_archives_need_no_unpacking(tmp_path, packed):
+    folder = write_cells(tmp_path / "all/PAMAP2_Dataset", make_cells())
+    plain = read(folder)
+    if packed == ".":
+        archive = shutil.make_archive(str(tmp_path / "whole"), "zip", tmp_path / "all")
+        found = read(Path(archive))
+    else:
+        shutil.make_archive(str(folder / "Protocol"), "zip", folder, "Protocol")
+        shutil.rmtree(folder / "Protocol")
+        found = read(folder)
+    assert found.frame.equals(plain.frame)
 
 
 def test_a_folder_of_another_kind_is_refused_with_the_layout(tmp_path):

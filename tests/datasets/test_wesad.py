@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -168,6 +170,12 @@ def test_subjects_come_by_number_from_folders_and_archives(tmp_path):
     assert tuple(row) == (
         *("S4/S4.pkl", "damaged", "the file cannot be read: No such file or directory"),
     )
+
+
+def test_an_archive_needs_no_unpacking(tmp_path):
+    plain = read(write(tmp_path / "all/WESAD", make_content()))
+    archive = shutil.make_archive(str(tmp_path / "whole"), "zip", tmp_path / "all")
+    assert read(Path(archive)).frame.equals(plain.frame)
 
 
 def test_a_folder_of_another_kind_is_refused_with_the_layout(tmp_path):
