@@ -92,33 +92,43 @@ def predict(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     inputs: Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE [FILE ...]")],
     /,
-    csv: Annotated[Path | None, arg(metavar="FILE")] = None,
+    csv: Annotated[Path | None, arg(metavar="FILE", aliases=("--output",))] = None,
     annotate: Annotated[Path | None, arg(metavar="DIR")] = None,
     plot: Annotated[Path | None, arg(metavar="DIR")] = None,
+    dataset: Literal["empatica_e4", "k_emocon", "stress_predict", "wesad", "pamap2"] | None = None,
+    step: Annotated[float | None, arg(metavar="SECONDS")] = None,
     batch_size: int = 32,
 ) -> None:
-    """Read images or videos with a trained model.
+    """Read images, videos or recordings of wearables with a trained model.
 
     Of images, file, class and probability are printed. Of videos the face of the largest and most
     persistent person is followed and read, whether the model was trained on videos or on single
     pictures: a CSV row per frame with time, box, confidence, and valence, arousal and sector, or
-    class. A frame without the face has empty fields.
+    class. A frame without the face has empty fields. Of recordings (for a run of a recipe on
+    wearables) a CSV row per window: recording, subject, times, class and the probability of every
+    class; a window with too many gaps has the reason in its place. Where the model was trained on
+    signals scaled by subject, the mean and standard deviation are those of all that is given of the
+    subject: give whole recordings.
 
     Args:
         run: a run folder (its saved_model/ is used), or a SavedModel folder itself.
         inputs: images or videos, and folders in which they are looked for at any depth. Both at
-            once for a model of videos only, which looks for the face in photos too.
+            once for a model of videos only, which looks for the face in photos too. Of wearables:
+            folders of recordings.
         csv: write the table to this file: of images also with the probability of every class, of
-            videos instead of printing it.
+            videos and recordings instead of printing it.
         annotate: of videos: write them to this folder with box and word drawn in, H.264 in MP4.
-        plot: of videos: write the curves over time to this folder, as PNG.
+        plot: of videos and recordings: write the curves over time to this folder, as PNG.
+        dataset: of recordings: whose layout the folders have; left out: empatica_e4, a person's own
+            folders of an Empatica E4.
+        step: of recordings: from one window's beginning to the next; left out: as long as a window.
         batch_size: images given to the model at once.
     """
     if not inputs:
         raise UserError("predict needs at least one file or folder after the run. Found none.")
     from affectkeras.predict import predict_command
 
-    predict_command(run, list(inputs), csv, batch_size, annotate, plot)
+    predict_command(run, list(inputs), csv, batch_size, annotate, plot, dataset, step)
 
 
 def prune(

@@ -19,7 +19,7 @@ import tensorflow as tf
 from affectkeras.export import TOLERANCE, ExportMismatch, written_whole
 from affectkeras.files import write_json
 from affectkeras.runtimes import load_litert, load_onnx, require_packages
-from affectkeras.signal_model import FACTS_FILE, FACTS_FOLDER, SignalFacts, parse_facts
+from affectkeras.signal_facts import FACTS_FILE, FACTS_FOLDER, SignalFacts, parse_facts
 
 CHECKED_WINDOWS = (1, 3)
 # Format → the file's name and the packages that are needed.
@@ -80,7 +80,7 @@ def export_signal_model(model: keras.Model, folder: str | os.PathLike, facts: Ma
         folder: replaced if it exists; complete or absent at any time.
         facts: `schema` 1, `recipe`, `sample`, `quick`, `target`, `class_names`, `channels` (each
             `{"signal", "axis"}`), `rate_hz`, `seconds`, `scale`, `rows`: see
-            `signal_model.SignalFacts`. Further ones are kept.
+            `signal_facts.SignalFacts`. Further ones are kept.
 
     Returns:
         The folder.

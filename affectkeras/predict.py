@@ -1,7 +1,7 @@
 """Reading images by what a run exported: `python -m affectkeras predict RUN FILE|FOLDER…`.
 
 Only the SavedModel is used; neither Keras nor the model's code is needed. Videos, and photos for a
-model that reads over time, go to `predict_video`.
+model that reads over time, go to `predict_video`, recordings of wearables to `predict_signals`.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from affectkeras.media.parallel import map_in_threads
 from affectkeras.quiet import start_tensorflow
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+RECORDING_SUFFIXES = (".csv", ".dat", ".pkl", ".zip")
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ts")
 
 # What the model is given at once, decoded: at 3 bytes a pixel about 75 MB.
@@ -41,27 +42,45 @@ def predict_command(
     batch_size: int = 32,
     annotate: Path | None = None,
     plot: Path | None = None,
+    dataset: str | None = None,
+    step_s: float | None = None,
 ) -> None:
-    """Read images or videos with a trained model.
+    """Read images, videos or recordings of wearables with a trained model.
 
     Of images a table of file, class_name, probability is printed; of videos a row per frame, see
-    `predict_video.predict_videos`. A file that cannot be used gets a row with the reason; it never
-    ends the command.
+    `predict_video.predict_videos`; of recordings a row per window, see
+    `predict_signals.predict_signals`. A file that cannot be used gets a row with the reason; it
+    never ends the command.
 
     Args:
         run: a run folder (its saved_model/ is used), or a SavedModel folder itself.
-        inputs: images or videos, and folders in which they are looked for at any depth.
+        inputs: images or videos, and folders in which they are looked for at any depth; or folders
+            of recordings.
         csv: write the table to this file, images with the probability of every class.
         batch_size: images given to the model at once.
-        annotate, plot: of videos: folders for videos with boxes drawn in, and for curves.
+        annotate, plot: of videos: folders for videos with boxes drawn in, and for curves; of
+            recordings the latter.
+        dataset, step_s: of recordings, see `predict_signals.predict_signals`.
 
     Raises:
-        UserError: when there is no usable model, an input does not exist or holds nothing, or
-            images and videos are mixed.
+        UserError: when there is no usable model, an input does not exist or holds nothing, images
+            and videos are mixed, or the model reads something else.
     """
     if batch_size < 1:
         raise UserError(f"batch_size must be at least 1. Received: {batch_size}")
     model_folder = find_saved_model(run)
+    from affectkeras.signal_model import reads_signals
+
+    recording = _find_recording(inputs)
+    if reads_signals(model_folder, look_inside=recording is not None):
+        if annotate is not None:
+            raise UserError("--annotate draws into videos; this run reads signals. Leave it out.")
+        from affectkeras.predict_signals import DEFAULT_DATASET, predict_signals
+
+        dataset = dataset or DEFAULT_DATASET
+        predict_signals(run, inputs, csv=csv, dataset=dataset, step_s=step_s, plot=plot)
+        return
+    _refuse_recordings(run, recording, dataset, step_s)
     paths = find_images(inputs, videos=True)
     videos = [path for path in paths if is_video(path)]
     try:
@@ -79,6 +98,34 @@ def predict_command(
             "reads each image as a face, in videos faces are looked for. Give one kind at a time."
         )
     _predict_images(paths, classifier, csv, batch_size)
+
+
+def _find_recording(inputs: Sequence[Path]) -> Path | None:
+    """Return a file that may be of a recording of a wearable, of an input without pictures."""
+    for given in map(Path, inputs):
+        if not given.is_dir():
+            found = given if given.suffix.lower() in RECORDING_SUFFIXES else None
+        elif next(_walk(given, (*SUFFIXES, *VIDEO_SUFFIXES)), None) is None:
+            found = next(_walk(given, RECORDING_SUFFIXES), None)
+        else:
+            found = None
+        if found is not None:
+            return found
+    return None
+
+
+def _refuse_recordings(
+    run: Path, recording: Path | None, dataset: str | None, step_s: float | None
+) -> None:
+    faces = f"{run}: this run reads faces in images or videos"
+    if recording is not None:
+        raise UserError(
+            f"{faces}; {printable_path(recording)} is none. If it is of a recording of a wearable, "
+            "give the run of a recipe on wearables."
+        )
+    for option, value in (("--dataset", dataset), ("--step", step_s)):
+        if value is not None:
+            raise UserError(f"{option} is for recordings of wearables; {faces}. Leave it out.")
 
 
 def _predict_images(paths: Sequence[Path], classifier, csv: Path | None, batch_size: int) -> None:
@@ -193,6 +240,10 @@ def classifier_of(loaded, folder: Path) -> tuple[list[str], Callable[[list[bytes
             "not exported by affectkeras. Use the saved_model folder of a run."
         )
     described = loaded.signatures["describe"]()
+    if "class_names" not in described:
+        raise UserError(
+            f"{folder}: this model reads no pictures of faces. Use it for what it reads."
+        )
     class_names = [name.decode() for name in described["class_names"].numpy()]
 
     def classify(encoded_images):

@@ -1,5 +1,6 @@
 """Networks that read signals written for serving, and proved to have stayed the same."""
 
+import inspect
 import json
 
 import keras
@@ -16,7 +17,9 @@ from affectkeras.export_signals import (
     export_signal_model,
     package_signal_model,
 )
+from affectkeras.pipelines.signals import Channel, cut_windows
 from affectkeras.runtimes import load_litert, load_onnx
+from affectkeras.signal_facts import SignalFacts, parse_facts
 from affectkeras.signal_model import load_signal_model
 
 TIME, CHANNELS = 12, 3
@@ -197,7 +200,8 @@ def test_a_packaged_model_is_served_by_its_run(tmp_path):
     package_signal_model(tmp_path / "best.keras", folder, FACTS, windows())
     deployment.serve_model(run, folder)
     served, given = load_signal_model(run), windows(300)
-    assert served.facts.channels == (("bvp", None), ("eda", None), ("acceleration", 2))
+    names = [channel.name for channel in served.facts.channels]
+    assert names == ["bvp", "eda", "acceleration.z"]
     assert served.facts.class_names == ("baseline", "stress")
     np.testing.assert_allclose(served.predict(given), probabilities(network, given), atol=1e-6)
     assert served.predict(given[:0]).shape == (0, 2)
@@ -235,11 +239,29 @@ def test_facts_that_do_not_fit_the_model_are_refused(network, tmp_path, change, 
         ({"scale": "window"}, "`scale` must be one of .*'none', 'subject'.*'window'"),
         ({"rows": "seconds"}, "for a single channel only"),
         ({"channels": []}, "`channels` must name at least one"),
+        ({"max_gap": 1.0}, r"`max_gap` must be in \[0, 1\). Received: max_gap=1.0"),
     ],
 )
 def test_facts_that_nobody_could_use_are_refused(network, tmp_path, change, message):
     with pytest.raises(UserError, match=message):
         export_signal_model(network, tmp_path / "saved_model", FACTS | change)
+
+
+def test_facts_come_back_from_json_as_they_were(tmp_path):
+    channels = (Channel("bvp"), Channel("acceleration", 1), Channel("acceleration", "length"))
+    facts = SignalFacts(
+        *("r", False, True, "level", ("low", "high"), channels, 33.0, 128 / 33, "subject"),
+        rows="samples",
+        max_gap=0.5,
+    )
+    assert parse_facts(json.loads(json.dumps(facts.to_json())), tmp_path) == facts
+    assert facts.window_shape == (128, 3)
+    assert facts.signals == ("bvp", "acceleration")
+
+
+def test_facts_may_leave_the_gaps_to_the_default_and_hold_more(tmp_path):
+    facts = parse_facts(FACTS | {"written_by": "a later recipe"}, tmp_path)
+    assert facts.max_gap == inspect.signature(cut_windows).parameters["max_gap"].default
 
 
 def test_facts_that_are_left_out_are_named(network, tmp_path):
