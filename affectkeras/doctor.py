@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from affectkeras import datasets
+from affectkeras.datasets.recordings import UNITS, RecordingPayload
 from affectkeras.datasets.sample.marks import SampleMarks, file_name, file_of, find_marks
 from affectkeras.datasets.table import SPLITS, ExampleTable, Target
+from affectkeras.doctor_recordings import report_recordings
 from affectkeras.doctor_repeats import report_identical, report_same_names
-from affectkeras.doctor_report import NO_SPLIT, Report, shorten
+from affectkeras.doctor_report import NO_SPLIT, Report, align, shorten
 from affectkeras.errors import UserError
 
 
@@ -75,12 +77,17 @@ def examine(
         if target.kind == "class":
             _report_counts(report, table, target, paper, getattr(layout, "published", ""))
     _report_groups(report, table, takes_pattern="group_pattern" in known)
-    if hasattr(reader, "notes"):
-        report.add("Videos", reader.notes(table))
-    _report_rejected(report, table, marks)
-    report_identical(report, table, marks, progress)
-    if name != "image_folder":  # one's own files may be numbered alike in every folder
-        report_same_names(report, table)
+    notes = reader.notes(table) if hasattr(reader, "notes") else None
+    if isinstance(table.payload, RecordingPayload):
+        report_recordings(report, table, notes=notes, units=getattr(reader, "UNITS", UNITS))
+        _report_rejected(report, table, marks)
+    else:
+        if notes is not None:
+            report.add("Videos", notes)
+        _report_rejected(report, table, marks)
+        report_identical(report, table, marks, progress)
+        if name != "image_folder":  # one's own files may be numbered alike in every folder
+            report_same_names(report, table)
     _report_sum(report, table)
     return report
 
@@ -140,15 +147,17 @@ def _report_counts(
     for index, name in enumerate(target.class_names):
         rows.append([name, *(str(counts[index]) for _, counts in columns)])
     rows.append(["all", *(str(sum(counts)) for _, counts in columns)])
-    lines = _align(rows)
+    lines = align(rows)
     if published:
         lines.append(f"found: {len(table)} that can be used; published: {published}")
     legend = ", paper: as published" if "paper" in rows[0] else ""
-    report.add(f"Images per class ({target.name}{legend})", lines)
+    recorded = isinstance(table.payload, RecordingPayload)
+    one, many = ("stretch", "Stretches") if recorded else ("image", "Images")
+    report.add(f"{many} per class ({target.name}{legend})", lines)
     total = sum(_count(table, target, split) for split in SPLITS)
     for name, count in zip(target.class_names, total, strict=True):
         if count == 0:
-            report.problems.append(f"no usable image of the class {name}")
+            report.problems.append(f"no usable {one} of the class {name}")
 
 
 def _count(table: ExampleTable, target: Target, split: str) -> np.ndarray:
@@ -224,16 +233,6 @@ def _report_sum(report: Report, table: ExampleTable) -> None:
 
 def _has(table: ExampleTable, split: str) -> bool:
     return bool((table.frame["split"] == split).any())
-
-
-def _align(rows: list[list[str]]) -> list[str]:
-    """Return the rows as lines: the first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for first, *others in rows:
-        cells = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]).rstrip())
-    return lines
 
 
 def _printable(path: Path) -> str:

@@ -15,14 +15,14 @@ def recording(name, subject, *, seconds=240, seed=0):
     """Return a recording: pulse, skin conductance, heart rate and acceleration."""
     random = np.random.default_rng(seed)
     time = np.arange(64 * seconds) / 64
-    heart = 70 + 10 * np.sin(np.arange(seconds) / 20)
+    heart = 70 + seed + 10 * np.sin(np.arange(seconds) / 20)
     heart[:3] = np.nan
     signals = {
         "bvp": Signal(
             (50 * np.sin(2 * np.pi * 1.2 * time) + random.normal(0, 12, len(time))).astype("f4"),
             START, 64.0,
         ),
-        "eda": Signal((2 + np.arange(4 * seconds) / 960).astype("f4"), START, 4.0),
+        "eda": Signal((2 + 0.1 * seed + np.arange(4 * seconds) / 960).astype("f4"), START, 4.0),
         "heart_rate": Signal(heart.astype("f4"), START + 10, 1.0),
         "acceleration": Signal(random.normal(0, 0.1, (32 * seconds, 3)).astype("f4"), START, 32.0),
     }  # fmt: skip
