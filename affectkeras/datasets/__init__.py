@@ -12,6 +12,7 @@ from affectkeras.errors import UserError
 NAMES = (
     *("sfew", "ferplus", "fer2013", "rafdb", "affectnet", "anu_stress"),
     *("aff_wild", "aff_wild2", "afew"),
+    *("k_emocon", "pamap2", "stress_predict", "wesad", "empatica_e4"),
     *("cifar10", "image_folder"),
 )
 
