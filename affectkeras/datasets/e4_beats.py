@@ -51,7 +51,7 @@ def read_beats(path: Path, length_s: float) -> tuple[Signal | None, dict[str, in
     start_s = read_start(path, first.split(",")[0], 1)
     rows = parse_rows(drop_last_row(body) if cut else body, 2, head=1)
     times, intervals = rows.values.T
-    number = np.isfinite(rows.values).all(axis=1)
+    number = ~np.isnan(times)
     sound = (times >= 0) & (times <= length_s + _AFTER_END_S)
     sound &= (intervals >= SHORTEST_S) & (intervals <= LONGEST_S)
     _refuse_most(path, rows, sound)

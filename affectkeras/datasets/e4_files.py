@@ -162,7 +162,7 @@ def _check_starts(files: dict[str, Path], signals: dict[str, Signal]) -> None:
         side = "after" if apart > 0 else "before"
         raise damage(
             *(files[furthest.casefold()], 1),
-            f"starts {abs(apart):g} s {side} {nearest}, and files of one recording start at most "
+            f"starts {abs(apart):.0f} s {side} {nearest}, and files of one recording start at most "
             f"{LATEST_START_S:g} s apart: is it of another recording, or the start wrong?",
         )
 

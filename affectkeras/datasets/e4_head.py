@@ -36,18 +36,17 @@ def read_start(path: Path, line: str, columns: int) -> float:
     if len(starts) != columns or any(math.isnan(start) for start in starts):
         times = "Unix seconds" if columns == 1 else f"Unix seconds, {columns} times"
         raise damage(path, 1, f"the first line must be the start ({times}). {found}")
-    if len(set(starts)) > 1:
-        raise damage(path, 1, f"the columns must start at one time. {found}")
-    start = starts[0]
-    if EARLIEST_S <= start / 1000 < LATEST_S:
+    if EARLIEST_S <= starts[0] / 1000 < LATEST_S:
         raise damage(path, 1, f"the start must be in seconds, this one is in ms. {found}")
-    if not EARLIEST_S <= start < LATEST_S:
+    if not all(EARLIEST_S <= start < LATEST_S for start in starts):
         raise damage(
             *(path, 1),
             "the first line must be the start (Unix seconds, in the years 2000 to 2099): is the "
             f"head missing, or in another order? {found}",
         )
-    return start
+    if len(set(starts)) > 1:
+        raise damage(path, 1, f"the columns must start at one time. {found}")
+    return starts[0]
 
 
 def check_rate(path: Path, line: str, columns: int, rate_hz: float) -> None:

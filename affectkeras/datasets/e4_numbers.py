@@ -112,7 +112,9 @@ def parse_rows(text: bytes, columns: int, head: int) -> Rows:
     if values is not None:
         return Rows(values, np.empty(0, np.int64), text, head)
     values = _parse_any(text, columns)
-    return Rows(values, np.flatnonzero(np.isnan(values).any(axis=1)), text, head)
+    bad = np.flatnonzero(np.isnan(values).any(axis=1))
+    values[bad] = np.nan
+    return Rows(values, bad, text, head)
 
 
 def _parse_plain(text: bytes, columns: int) -> np.ndarray | None:

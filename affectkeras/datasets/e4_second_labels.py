@@ -56,7 +56,7 @@ def read_second_labels(path: Path) -> SecondLabels:
     """
     lines = decode(read_bytes(path)).decode("utf-8", "replace").replace("\0", "\ufffd").splitlines()
     if not lines:
-        raise UserError(f"{show_path(path)}: the file is empty. Take it anew from its owner.")
+        raise UserError(f"{show_path(path)}: the file is empty. Take the file anew.")
     names = [cell.strip().casefold() for cell in lines[0].split(",")]
     missing = [name for name in COLUMNS if name.casefold() not in names]
     if missing:
