@@ -122,7 +122,8 @@ def put_in_order(
     if not timed.any():
         raise ValueError("`times_s` must hold at least one finite time. Received: none")
     # The middle sample itself, not the mean of two: something is always near it.
-    middle = np.sort(times_s[timed])[(int(timed.sum()) - 1) // 2]
+    half = (int(timed.sum()) - 1) // 2
+    middle = np.partition(times_s[timed], half)[half]
     near = timed & (np.abs(np.where(timed, times_s, np.inf) - middle) <= REACH_S)
     untimed, far = int((~timed).sum()), int((timed & ~near).sum())
     if untimed or far:
