@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from affectkeras.datasets.recordings import UNITS, Recording, Signal
+from affectkeras.datasets.recordings import UNITS, Recording
+from affectkeras.datasets.signal_slices import slice_signal
 from affectkeras.datasets.table import ExampleTable, Target
 from affectkeras.files import atomic_file, write_csv
 from affectkeras.pipelines.signals import Channel, cut_channels, resample
@@ -110,8 +111,9 @@ def signal_excerpt(
     }
     for place, name in enumerate(names):
         signal = recording.signals[name]
-        times, values = _raw(signal, start, seconds)
-        found[f"raw_seconds{place:02d}"], found[f"raw{place:02d}"] = times, values
+        raw = slice_signal(signal, start, start + seconds)
+        times = raw.start_s - start + np.arange(len(raw.values)) / raw.rate_hz
+        found[f"raw_seconds{place:02d}"], found[f"raw{place:02d}"] = times, raw.values
         found[f"common{place:02d}"] = resample(signal, rate_hz, start, samples)
     return found | _labels(stretches, number, start, seconds, target)
 
@@ -138,15 +140,6 @@ def _missing(recording: Recording, channels, starts, rate_hz: float, seconds: fl
         recording, channels, starts, samples=round(seconds * rate_hz), rate_hz=rate_hz
     )
     return np.isnan(windows).mean(axis=(1, 2))
-
-
-def _raw(signal: Signal, start: float, seconds: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the samples taken within the excerpt, and when, in seconds from its beginning."""
-    first = int(np.ceil((start - signal.start_s) * signal.rate_hz - 1e-6))
-    last = int(np.ceil((start + seconds - signal.start_s) * signal.rate_hz - 1e-6))
-    numbers = np.arange(max(first, 0), min(last, len(signal.values)))
-    times = signal.start_s - start + numbers / signal.rate_hz
-    return times, signal.values[numbers]
 
 
 def _labels(stretches, number: int, start: float, seconds: float, target: Target) -> dict:

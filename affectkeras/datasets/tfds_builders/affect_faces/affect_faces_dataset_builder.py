@@ -11,6 +11,7 @@ from affectkeras.datasets import NAMES, reader
 from affectkeras.datasets.anu_stress_manifest import VIDEO_SUFFIXES
 from affectkeras.datasets.face_videos import TARGETS
 from affectkeras.datasets.table import SPLITS, ArrayPayload, ExampleTable
+from affectkeras.datasets.tfds_builders import RECORDINGS
 from affectkeras.errors import UserError
 from affectkeras.media.video_frames import every_frame
 
@@ -38,7 +39,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}
     BUILDER_CONFIGS = [
-        ReaderConfig(name=name, description=f"affectkeras.datasets.{name}") for name in NAMES
+        ReaderConfig(name=name, description=f"affectkeras.datasets.{name}")
+        for name in NAMES
+        if name not in RECORDINGS
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     The owners give these data sets out on request. Name the folder you received with --manual_dir.

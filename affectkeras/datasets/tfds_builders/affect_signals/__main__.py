@@ -1,0 +1,31 @@
+"""Build the records of a data set of recordings without Apache Beam.
+
+`python -m affectkeras.datasets.tfds_builders.affect_signals --config wesad --manual-dir DIR`
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from affectkeras.datasets.tfds_builders import RECORDINGS
+from affectkeras.datasets.tfds_builders.records import run_builder
+
+
+@dataclasses.dataclass(frozen=True)
+class Arguments:
+    """Write a raw data set as tfds records."""
+
+    config: Literal[RECORDINGS]  # which reader
+    manual_dir: Path  # the raw folder, or .zip, as its owner gave it
+    data_dir: Path = Path("~/tensorflow_datasets")  # where the records go
+
+
+def main() -> None:
+    """Run the command line."""
+    run_builder(f"{__package__}.affect_signals_dataset_builder", lambda: tyro.cli(Arguments))
+
+
+if __name__ == "__main__":
+    main()

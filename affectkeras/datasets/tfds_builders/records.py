@@ -1,0 +1,48 @@
+"""Build without Apache Beam, which the `tfds` command of tensorflow-datasets 4.9.10 imports."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from affectkeras.datasets.archives import open_folder
+from affectkeras.errors import UserError
+
+
+class Arguments(Protocol):
+    """What a builder's command line tells."""
+
+    config: str  # which reader
+    manual_dir: Path  # the raw folder, or .zip, as its owner gave it
+    data_dir: Path  # where the records go
+
+
+def build_records(builder_module: str, arguments: Arguments) -> Path:
+    """Write the records unless they are there already; return their folder.
+
+    Args:
+        builder_module: the dotted name of the module that has `Builder`.
+        arguments: of the command line.
+
+    Raises:
+        UserError: when the raw folder is not there or is not laid out as the reader expects.
+    """
+    # Here, so that --help is quick.
+    import tensorflow_datasets as tfds
+
+    builder_class = importlib.import_module(builder_module).Builder
+    builder = builder_class(config=arguments.config, data_dir=arguments.data_dir.expanduser())
+    raw = open_folder(arguments.manual_dir.resolve())
+    downloads = tfds.download.DownloadConfig(manual_dir=raw)
+    builder.download_and_prepare(download_config=downloads)
+    return Path(builder.data_dir)
+
+
+def run_builder(builder_module: str, parse: Callable[[], Arguments]) -> None:
+    """Run the command line: exit status 2 with a sentence for what the user can mend."""
+    try:
+        print(build_records(builder_module, parse()))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
