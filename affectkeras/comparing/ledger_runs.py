@@ -39,7 +39,8 @@ class Found:
 class Ours:
     """A figure of one of our runs: `value`, `sd` over seeds and 95 % interval `low` to `high`.
 
-    `sd`, `low` and `high` are None where the run has none.
+    Of a mean over subjects `sd` is over subjects, and the interval draws subjects anew. `sd`, `low`
+    and `high` are None where the run has none.
     """
 
     run: str
@@ -117,7 +118,7 @@ def figures_of(recipe: str, claim: Claim, found: Found) -> list[Ours]:
                 model,
                 *(metric["mean"], metric.get("sd"), low, high),
                 part["n"],
-                len(metric.get("per_seed") or [0]),
+                len(metric.get("per_seed") or part.get("seeds") or [0]),
             )
         )
     return figures

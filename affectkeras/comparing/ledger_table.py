@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from affectkeras.comparing.claims import Claim
+from affectkeras.comparing.claims import SUBJECTS, Claim
 from affectkeras.comparing.ledger import (
     LedgerRow,
     digits,
@@ -29,7 +29,8 @@ LEGEND = (
     "of one film are not independent, so the truth is wider. Other metrics have none: n alone does "
     "not tell their spread. Two figures of one table are compared as independent samples "
     "(Newcombe), since no paper gives its predictions row by row. Ours: mean ± standard deviation "
-    "over seeds and, in brackets, the 95 % interval that resamples groups. Leaky: the split has "
+    "over seeds (of a mean over subjects, over subjects) and, in brackets, the 95 % interval that "
+    "resamples groups. Leaky: the split has "
     "frames of one film, video or person on both sides, as published; do not quote such a figure "
     "as generalisation."
 )
@@ -114,7 +115,7 @@ def _cells(row: LedgerRow) -> list:
     honest = "as on the left" if row.honest == row.same else row.honest
     return [
         f"{row.recipe}: {claim.id}",
-        f"{claim.metric.replace('_', ' ')}, {claim.dataset} {claim.split}",
+        f"{_measure(claim)}, {claim.dataset} {claim.split}",
         published,
         claim.n,
         interval,
@@ -123,6 +124,11 @@ def _cells(row: LedgerRow) -> list:
         _ours(claim, honest),
         "; ".join(filter(None, (row.verdict, row.notes))),
     ]
+
+
+def _measure(claim: Claim) -> str:
+    words = claim.metric.removeprefix(SUBJECTS).replace("_", " ")
+    return f"{words}, mean over subjects" if claim.metric.startswith(SUBJECTS) else words
 
 
 def _ours(claim: Claim, ours: Ours | str) -> str:

@@ -67,6 +67,14 @@ def test_without_dyads_all_others_train():
         assert "set aside" not in split.description
 
 
+def test_dyads_told_by_numbers_are_dyads_all_the_same():
+    frame = windows()
+    frame["dyad"] = frame["dyad"].str.removeprefix("dyad ").astype(int)
+    aside = [len(split.set_aside) for split in leave_one_out_splits(frame, "level")]
+    assert aside == [4] * 6
+    assert len(leave_one_out_splits(frame, "level", "dyad")) == 3
+
+
 def test_a_dyad_is_tested_whole():
     frame = windows()
     splits = leave_one_out_splits(frame, "level", "dyad")
