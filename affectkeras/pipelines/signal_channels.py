@@ -14,7 +14,7 @@ from affectkeras.pipelines.resampling import resample_windows
 AXES = ("x", "y", "z")
 LENGTH = "length"
 # A standard deviation below this share of the mean is rounding, not a signal.
-_STILL = 1e-6
+STILL = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _mean_and_deviation(parts: list[list[np.ndarray]]) -> tuple[np.ndarray, np.n
         values = np.concatenate(found) if found else np.empty(0)
         if len(values):
             means[place], deviations[place] = values.mean(), values.std()
-    still = deviations <= _STILL * np.abs(means)
+    still = deviations <= STILL * np.abs(means)
     return means, np.where(still, 1, deviations)
 
 

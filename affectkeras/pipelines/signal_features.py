@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
-from affectkeras.pipelines.signals import Channel
+from affectkeras.pipelines.signal_channels import STILL, Channel
 
 FEATURES = ("mean", "SD", "slope", "mean change")
 
@@ -37,6 +38,33 @@ def simple_features(signals: np.ndarray, rate_hz: float = 4.0) -> np.ndarray:
     change = np.abs(np.diff(signals, axis=1)).mean(axis=1)
     features = np.stack([mean, deviation, slope, change], axis=-1)
     return features.reshape(len(signals), -1)
+
+
+def scale_by_subject(features: np.ndarray, subjects: Sequence[str]) -> np.ndarray:
+    """Return features less their subject's mean, divided by their subject's standard deviation.
+
+    No label is used, but all windows of a subject are, those of the test part too: as with
+    `scale="subject"` of `cut_windows`, it tells how well a model does for a person whose recording
+    is known as a whole. Deviations (divisor n) that differ from person to person are scaled away
+    here, which scaled signals leave standing: how much the slope usually varies, for instance.
+
+    Args:
+        features: `(windows, features)`.
+        subjects: whose window each is, `(windows,)`.
+
+    Returns:
+        float64 `(windows, features)`; 0 where a feature is the same in all windows of the subject.
+    """
+    if len(subjects) != len(features):
+        raise ValueError(
+            "`subjects` must have one entry per window. "
+            f"Received: {len(subjects)} for {len(features)} windows"
+        )
+    groups = pd.DataFrame(np.asarray(features, np.float64)).groupby(np.asarray(subjects, object))
+    mean = groups.transform("mean").to_numpy()
+    deviation = groups.transform("std", ddof=0).to_numpy()
+    still = deviation <= STILL * np.abs(mean)
+    return np.where(still, 0, (features - mean) / np.where(still, 1, deviation))
 
 
 def feature_names(channels: Sequence[Channel]) -> list[str]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from affectkeras.pipelines.signal_features import feature_names, simple_features
+from affectkeras.pipelines.signal_features import feature_names, scale_by_subject, simple_features
 from affectkeras.pipelines.signals import Channel
 
 
@@ -53,3 +53,17 @@ def test_a_missing_value_spoils_its_own_channel_only():
 def test_a_slope_needs_two_values_in_time(shape):
     with pytest.raises(ValueError, match=r"`signals` must be \(windows, time, channels\)"):
         simple_features(np.zeros(shape))
+
+
+def test_features_by_subject_have_mean_0_and_deviation_1():
+    features = np.array([[1.0, 5.0], [10, 7], [3, 5], [40, 7], [10, 7]])
+    found = scale_by_subject(features, ["Ann", "Ben", "Ann", "Ben", "Ben"])
+    # Ben's first feature: mean 20, deviation √200.
+    expected = np.array([-1, -10 / np.sqrt(200), 1, 20 / np.sqrt(200), -10 / np.sqrt(200)])
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-12)
+    np.testing.assert_array_equal(found[:, 1], np.zeros(5))
+
+
+def test_every_window_has_a_subject():
+    with pytest.raises(ValueError, match="one entry per window. Received: 1 for 2 windows"):
+        scale_by_subject(np.zeros((2, 3)), ["Ann"])
