@@ -201,7 +201,9 @@ def _check_order(placed: pd.DataFrame, checks: dict, not_checked: dict) -> None:
 def _overlaps(ordered: pd.DataFrame) -> dict:
     """Report windows that share time with a window of another side of their recording."""
     examples, pairs = [], []
-    for recording, windows in ordered.groupby("recording", sort=False):
+    # Where whole subjects are left out, hardly a recording has two sides.
+    sides = ordered.groupby("recording", sort=False)["side"].transform("nunique")
+    for recording, windows in ordered[sides > 1].groupby("recording", sort=False):
         latest: dict[str, tuple] = {}  # side → the window that ends last so far
         for window in windows.itertuples():
             for side, (end, name) in latest.items():
