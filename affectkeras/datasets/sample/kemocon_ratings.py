@@ -23,7 +23,7 @@ LESS_COMMON = (
     *("confrustion", "contempt", "dejection", "disgust", "eureka", "pride", "sorrow", "none_2"),
 )
 # How far a judgement is off, levels, and the share that has nothing to do with what is rated.
-_NOISE = {"self": (0.3, 0.04), "partner": (0.55, 0.08), "external": (0.4, 0.03)}
+_NOISE = {"self": (0.4, 0.07), "partner": (0.55, 0.08), "external": (0.4, 0.03)}
 _WATCHER_NOISE = (0.7, 0.1)
 
 

@@ -76,7 +76,7 @@ class Body:
 def draw_person(random: np.random.Generator) -> Person:
     """Return a person."""
     return Person(
-        heart_rate=random.uniform(60, 76),
+        heart_rate=random.uniform(60, 75),
         pulse_size=float(np.exp(random.uniform(np.log(25), np.log(110)))),
         conductance=float(np.exp(random.uniform(np.log(0.4), np.log(6)))),
         temperature=random.uniform(29.5, 34.5),

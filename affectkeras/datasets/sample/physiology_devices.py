@@ -24,7 +24,7 @@ G = 64  # units of the acceleration in 1 g
 # Heart rates are means over this long; the first is told when that time is over.
 HEART_MEAN_S = 10
 
-_MOVES_PER_MINUTE = 1.2
+_MOVES_PER_MINUTE = 2.0
 _MOVE_S = (1.0, 4.0)
 _DISTURBED = 0.5  # strength of a movement from which on beats are missed
 
