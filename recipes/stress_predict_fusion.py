@@ -21,8 +21,9 @@ from typing import Literal, get_args
 
 from affectkeras import results, runs
 from affectkeras.command_line import run_recipe
-from affectkeras.fusion_run import fusion_arms, settle_wearables, wearable_banners
+from affectkeras.fusion_arms import fusion_arms
 from affectkeras.quiet import start_tensorflow
+from affectkeras.wearable_settings import fold_plan, settle_wearables, wearable_banners
 
 CLAIMS = ()  # the lecture publishes no figure on these data
 Fusion = Literal["early", "sensor", "channel", "shared"]
@@ -109,15 +110,6 @@ def load(config: Config):
     )
 
 
-def plan_of(config: Config, seed: int):
-    """Return how every fold is trained."""
-    from affectkeras.fold_training import FoldPlan
-
-    return FoldPlan(
-        config.epochs, config.batch_size, config.learning_rate, schedule="cosine", seed=seed
-    )
-
-
 def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result."""
     start_tensorflow()
@@ -130,14 +122,10 @@ def main(config: Config) -> dict:
     run = run or runs.create_run("stress_predict_fusion", config, config.run_dir)
     with runs.lock_run(run):
         for seed in config.seeds:
+            plan = fold_plan(config, seed)
             for arm in arms:
                 wearable_run.run_arm(
-                    run,
-                    data,
-                    arm,
-                    plan_of(config, seed),
-                    inner=config.inner_folds,
-                    nested=config.nested,
+                    run, data, arm, plan, inner=config.inner_folds, nested=config.nested
                 )
         wearable_run.run_floors(run, data, config.seeds[0], arms[0].inputs, config.rate_hz)
         result = wearable_run.finish(
@@ -145,7 +133,7 @@ def main(config: Config) -> dict:
             config,
             data,
             arms,
-            plan_of(config, config.seeds[0]),
+            fold_plan(config, config.seeds[0]),
             model="sensor_fusion",
             claims=CLAIMS,
             banners=wearable_banners(config),
