@@ -116,6 +116,14 @@ def test_a_gap_is_never_bridged_and_keeps_its_share_of_the_time():
     np.testing.assert_array_equal(resample(one, 2.0, 0.0, 10), expected)
 
 
+@pytest.mark.parametrize("to", [40.0, 16.0, 10.0, 8.0, 5.0])
+def test_the_rounding_of_the_clock_loses_no_sample_after_a_gap(to):
+    # Differences of times since 1970 come out up to 2e-7 s too small or too large.
+    for late in np.arange(0, 1, 0.001):
+        one = signal([1, NAN, NAN, 5, 5, 5], 10.0, START + late)
+        assert resample(one, to, START + (late + 0.3), 1) == 5
+
+
 def test_a_rate_that_does_not_divide_takes_rolling_means_and_interpolates_between():
     # Of a straight line the mean of three samples lies one sample on; slots are 100/33 apart.
     one = signal(np.arange(100), 100.0)
