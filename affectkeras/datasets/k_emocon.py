@@ -27,7 +27,6 @@ from affectkeras.datasets.k_emocon_annotations import (
 )
 from affectkeras.datasets.k_emocon_layout import FOLDERS
 from affectkeras.datasets.k_emocon_recordings import (
-    SENSORS,
     Sources,
     count_uncovered,
     explain_no_signals,
@@ -131,23 +130,16 @@ def read(
 
 
 def notes(table: ExampleTable) -> list[str]:
-    """Return what the doctor says of the recordings, their signals and the ratings."""
-    frame, payload = table.frame, table.payload
-    lines = []
-    if len(frame):
-        lines.append(
-            f"{len(payload.recordings)} recordings of {frame['subject'].nunique()} subjects in "
-            f"{frame['dyad'].nunique()} dyads, {len(frame)} stretches of 5 s, rated by: "
-            f"{', '.join(sorted(frame['rater'].unique()))}"
-        )
-        for name in ("arousal", "valence"):
-            counts = frame[name].value_counts().sort_index()
-            told = ", ".join(f"{level:g}: {count}" for level, count in counts.items())
-            lines.append(f"{name}: {told}")
-    for sensor in SENSORS:
-        number = sum(sensor.signal in recording.signals for recording in payload.recordings)
-        lines.append(f"{sensor.signal}: in {number} of {len(payload.recordings)} recordings")
-    return [*lines, *describe_irregularities(table)]
+    """Return what the doctor says of the recordings and of what was irregular in them."""
+    frame = table.frame
+    if not len(frame):
+        return describe_irregularities(table)
+    first = (
+        f"recordings: {frame['recording'].nunique()} of {frame['subject'].nunique()} subjects, "
+        f"dyads: {frame['dyad'].nunique()}, stretches of 5 s: {len(frame)}, rated by: "
+        f"{', '.join(sorted(frame['rater'].unique()))}"
+    )
+    return [first, *describe_irregularities(table)]
 
 
 def _read_subject(
