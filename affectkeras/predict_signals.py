@@ -96,7 +96,8 @@ def _read(dataset: str, folder: Path, facts: SignalFacts) -> tuple[Recording, ..
             payload = _read_labelled(reader, folder, facts).payload
     except UserError as error:
         raise UserError(
-            f"This run reads {', '.join(facts.signals)} of recordings of wearables. {error}"
+            f"This run reads {', '.join(facts.signals)} of recordings of wearables; --dataset "
+            f"names their layout ({dataset}). {error}"
         ) from error
     known = sorted({name for recording in payload.recordings for name in recording.signals})
     missing = [name for name in facts.signals if name not in known]
@@ -106,10 +107,16 @@ def _read(dataset: str, folder: Path, facts: SignalFacts) -> tuple[Recording, ..
             f"there are {', '.join(known) or 'none'}. Give recordings with it, or a run whose "
             "model reads these."
         )
-    read = payload.irregularities[payload.irregularities["signal"].isin(facts.signals)]
-    for (signal, kind, rule), rows in read.groupby(["signal", "kind", "rule"]):
-        print(f"{folder}: {signal}, {kind}: {rows['count'].sum()} ({rule})", file=sys.stderr)
+    _tell_irregularities(folder, payload.irregularities, facts)
     return payload.recordings
+
+
+def _tell_irregularities(folder: Path, odd: pd.DataFrame, facts: SignalFacts) -> None:
+    odd = odd[odd["signal"].isin(facts.signals)]
+    if len(odd):
+        print(f"{folder}: not as the layout promises:", file=sys.stderr)
+    for (signal, kind, rule), rows in odd.groupby(["signal", "kind", "rule"]):
+        print(f"  {signal}, {kind}: {rows['count'].sum()} ({rule})", file=sys.stderr)
 
 
 def _read_labelled(reader: ModuleType, folder: Path, facts: SignalFacts) -> ExampleTable:
