@@ -10,7 +10,7 @@ _RAW, _COMMON, _SLOW = "#9aa5b1", "#D55E00", "#0072B2"
 _AXES = (("#b9a3a3", "#D55E00"), ("#a3b9a9", "#009E73"), ("#a3adb9", "#0072B2"))  # x, y, z
 _LABEL_TONES = ("#e8eef5", "#fbe6c8", "#dff0e4", "#f2e0ee", "#eeeeee")
 _PULSE = "bvp"
-_SMOOTHED_SECONDS = 10.0
+_SMOOTHED_SECONDS, _SMOOTHED_POINTS = 10.0, 80  # shown at most
 _SLOW_SECONDS = 1.0
 
 
@@ -46,9 +46,12 @@ def draw_smoothing(run: RunData) -> Figure | None:
         return None
     times, values = found[f"raw_seconds{number:02d}"], found[f"raw{number:02d}"]
     values = values if values.ndim == 1 else values[:, 0]
-    shown = (times >= times[0]) & (times < times[0] + _SMOOTHED_SECONDS)
-    times, values = times[shown], values[shown]
     raw_rate, rate = float(found["raw_rate_hz"][number]), float(found["rate_hz"])
+    seconds = _SMOOTHED_SECONDS
+    if rate < raw_rate:
+        seconds = min(seconds, max(2.5 * _SLOW_SECONDS, _SMOOTHED_POINTS / rate))
+    shown = (times >= times[0]) & (times < times[0] + seconds)
+    times, values = times[shown], values[shown]
     figure = Figure(figsize=(10.5, 3.2))
     axes = figure.subplots()
     axes.plot(times, values, color=_RAW, linewidth=1.2, label=f"as recorded, {raw_rate:g} Hz")
@@ -67,7 +70,7 @@ def draw_smoothing(run: RunData) -> Figure | None:
         axes.plot(slots[inside], common[inside], "o", color=_COMMON, markersize=5,
                   markeredgecolor="white", label=f"kept at {rate:g} Hz", zorder=4)  # fmt: skip
     unit = str(found["units"][number])
-    name = str(found["signals"][number])
+    name = str(found["signals"][number]) + (".x" if found[f"raw{number:02d}"].ndim > 1 else "")
     axes.set_ylabel(f"{name} ({unit})" if unit else name)
     axes.set_xlabel("seconds")
     axes.margins(x=0)
@@ -99,12 +102,15 @@ def read_excerpt(run: RunData) -> dict[str, np.ndarray] | None:
 
 
 def _fast_signal(found: dict) -> int | None:
-    """Return the number of the pulse, or else of the first signal that the common rate reduces."""
+    """Return the number of the pulse, or else of the first signal that the common rate reduces.
+
+    A heart rate is smooth by itself, at whatever rate it is told.
+    """
     names = found["signals"].tolist()
     able = [
         number
         for number, rate in enumerate(found["raw_rate_hz"])
-        if len(found[f"raw{number:02d}"]) > 2 * rate
+        if len(found[f"raw{number:02d}"]) > 2 * rate and not names[number].endswith("heart_rate")
     ]
     if _PULSE in names and names.index(_PULSE) in able:
         return names.index(_PULSE)

@@ -129,7 +129,8 @@ def _draw_signal(axes, signal: ShownSignal, begin: float, length: float) -> None
         numbers, thinned = _envelope(values[:, number])
         times = (signal.start_s - begin + numbers / signal.rate_hz) / length
         axes.plot(times, thinned, color=color, linewidth=0.7, label=axis_names[number : number + 1])
-    axes.set_ylabel(f"{signal.name}\n({signal.unit})" if signal.unit else signal.name)
+    name = signal.name.replace("_", "\n")
+    axes.set_ylabel(f"{name}\n({signal.unit})" if signal.unit else name)
     if axis_names:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 

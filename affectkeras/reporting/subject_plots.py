@@ -1,15 +1,20 @@
 """Plots by subject: the score of each, and how the labels of each are divided."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from affectkeras.reporting.plot_style import INK, OTHER_COLORS, arm_color
+from affectkeras.reporting.plot_style import INK, arm_color
 from affectkeras.reporting.run_data import RunData
 from affectkeras.reporting.subject_tables import subject_label_counts
 from affectkeras.subject_result import CHIEF_METRIC
 
 _MARKERS = "sD^v<>"
-_CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", *OTHER_COLORS)
+_CLASS_COLORS = (
+    *("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"),
+    *("#785EF0", "#F0E442", "#117733", "#882255", "#999999", "#6B4C2A"),
+)
+_ROOM = 40  # letters of subjects' names side by side
 
 
 def draw_subject_scores(run: RunData) -> Figure | None:
@@ -41,8 +46,7 @@ def draw_subject_scores(run: RunData) -> Figure | None:
         axes.plot(place, scores[floor], marker, color=tone, markersize=5.5, zorder=5,
                   label=f"{floor}: {average:.1%} ± {spread:.1%}")  # fmt: skip
         axes.axhline(average, color=tone, linewidth=1.1, linestyle="--")
-    axes.set_xticks(place, scores.index, rotation=60 if len(scores) > 12 else 0, fontsize=8)
-    axes.set_xlim(-0.7, len(scores) - 0.3)
+    _name_subjects(axes, scores.index)
     axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.set_ylabel("macro F1 of the subject's windows")
@@ -58,36 +62,50 @@ def draw_label_skew(run: RunData) -> Figure | None:
         return None
     counts = subject_label_counts(run)
     counts = counts[counts.sum(axis=1) > 0]
-    shares = counts.div(counts.sum(axis=1), axis=0)
-    total = counts.sum()
-    order = shares[total.idxmax()].sort_index().sort_values(kind="stable").index
-    width = min(16.0, max(7.5, 4.4 + 0.34 * len(counts)))
-    figure = Figure(figsize=(width, 3.8))
-    overall, by_subject = figure.subplots(1, 2, width_ratios=[1.5, max(3.0, 0.3 * len(counts))])
-    bottom = np.zeros(len(counts))
-    for number, name in enumerate(counts.columns):
-        color = _CLASS_COLORS[number % len(_CLASS_COLORS)]
-        overall.bar(number, total[name], color=color)
-        words = f"{total[name] / total.sum():.0%}\n{total[name]:,}"
-        overall.text(number, total[name], words, ha="center", va="bottom", fontsize=8, color=INK)
-        height = shares.loc[order, name].to_numpy()
-        by_subject.bar(np.arange(len(order)), height, 0.86, bottom, color=color, label=name)
-        bottom += height
-    names = list(counts.columns)
-    overall.set_xticks(range(len(names)), names, rotation=40 if len(names) > 2 else 0,
-                       ha="right" if len(names) > 2 else "center", fontsize=8)  # fmt: skip
-    overall.set_ylim(0, 1.22 * total.max())
-    overall.set_ylabel("windows")
-    overall.set_title("all subjects")
-    overall.grid(visible=False, axis="x")
-    by_subject.axhline(total[names[0]] / total.sum(), color=INK, linestyle="--", linewidth=1)
-    by_subject.set_xticks(
-        range(len(order)), order, rotation=60 if len(order) > 12 else 0, fontsize=8
-    )
-    by_subject.set_xlim(-0.7, len(order) - 0.3)
-    by_subject.set_ylim(0, 1)
-    by_subject.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    by_subject.set_title("share by subject")
-    by_subject.grid(visible=False)
-    figure.legend(loc="outside lower center", ncols=min(6, len(names)), fontsize=9)
+    colors = [_CLASS_COLORS[one % len(_CLASS_COLORS)] for one in range(counts.shape[1])]
+    figure = Figure(figsize=(min(16.0, max(9.5, 5.4 + 0.34 * len(counts))), 3.6))
+    widths = [1.5, max(2.2, 0.16 * len(counts))]
+    overall, by_subject = figure.subplots(1, 2, width_ratios=widths)
+    _draw_counts(overall, counts.sum(), colors)
+    _draw_shares(by_subject, counts, colors)
     return figure
+
+
+def _draw_counts(axes, total: pd.Series, colors: list[str]) -> None:
+    """Draw a bar per class, over all subjects."""
+    place = np.arange(len(total))
+    axes.barh(place, total, color=colors)
+    for row, count in enumerate(total):
+        words = f" {count / total.sum():.0%}, {count:,}"
+        axes.text(count, row, words, va="center", fontsize=8, color=INK)
+    axes.set_yticks(place, total.index, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.4 * total.max())
+    axes.set_xlabel("windows")
+    axes.set_title("all subjects")
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_shares(axes, counts: pd.DataFrame, colors: list[str]) -> None:
+    """Draw each subject's shares of the classes, sorted by that of the commonest."""
+    total = counts.sum()
+    shares = counts.div(counts.sum(axis=1), axis=0)
+    order = shares[total.idxmax()].sort_index().sort_values(kind="stable").index
+    place, bottom = np.arange(len(order)), np.zeros(len(order))
+    for name, color in zip(counts.columns, colors, strict=True):
+        height = shares.loc[order, name].to_numpy()
+        axes.bar(place, height, 0.86, bottom, color=color)
+        bottom += height
+    if len(total) == 2:
+        axes.axhline(total.iloc[0] / total.sum(), color=INK, linestyle="--", linewidth=1)
+    _name_subjects(axes, order)
+    axes.set_ylim(0, 1)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes.set_title("share by subject")
+    axes.grid(visible=False)
+
+
+def _name_subjects(axes, names: pd.Index) -> None:
+    crowded = len(names) * max(map(len, names)) > _ROOM
+    axes.set_xticks(range(len(names)), names, rotation=60 if crowded else 0, fontsize=8)
+    axes.set_xlim(-0.7, len(names) - 0.3)

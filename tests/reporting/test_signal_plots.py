@@ -73,7 +73,7 @@ def test_the_label_skew_shows_counts_and_shares(run):
     frame = pd.DataFrame(rows, columns=["subject", "class_name", "windows"])
     write_csv(run / "label_counts.csv", frame)
     overall, by_subject = subject_plots.draw_label_skew(read_run(run)).axes
-    assert [bar.get_height() for bar in overall.patches] == [11, 5]
+    assert [bar.get_width() for bar in overall.patches] == [11, 5]
     # B before A, whose share of the commonest class is larger; C has no window.
     assert [text.get_text() for text in by_subject.get_xticklabels()] == ["B", "A"]
     np.testing.assert_allclose(
