@@ -24,7 +24,7 @@ CAPTIONS = {
     "subject-scores": "Macro F1 of every subject, predicted by a model that never saw this person, "
     "mean over seeds. Lines: means over subjects; band: one standard deviation (divisor n) of the "
     "served arm. A subject with one class only cannot reach 100 %.",
-    "label-skew": "Windows by class. Dashed: the share of two classes' first over all. Class weights "
+    "label-skew": "Windows by class. Dashed: of two classes the share of the first. Class weights "
     "in training make up for the skew over all, not for that of single subjects.",
     "signals": "A piece of one recording. Grey (black points where samples are rare): as recorded; "
     "colour: at the rate that the model is given. Shaded: the labels.",
