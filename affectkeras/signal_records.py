@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from affectkeras.datasets import NAMES, reader
 from affectkeras.datasets.recordings import UNITS, Recording
 from affectkeras.datasets.signal_slices import slice_signal
 from affectkeras.datasets.table import ExampleTable, Target
@@ -27,7 +28,7 @@ def write_signal_records(
     rate_hz: float,
     target: str | None = None,
     seconds: float = EXCERPT_SECONDS,
-    units: Mapping[str, str] = UNITS,
+    units: Mapping[str, str] | None = None,
 ) -> None:
     """Write `label_counts.csv`, `irregularities.csv` and `signal_excerpt.npz` for the report.
 
@@ -40,9 +41,11 @@ def write_signal_records(
         rate_hz: the common rate of the windows.
         target: the class target that is predicted; None: the first of `windows`.
         seconds: length of the excerpt.
-        units: signal → unit; one that is not in it is shown without.
+        units: signal → unit; one that is not in it is shown without. None: those of the reader
+            that `stretches` is named after.
     """
     run = Path(run)
+    units = _units_of(stretches.name) if units is None else units
     chosen = windows.class_target if target is None else windows.target(target)
     write_csv(run / "label_counts.csv", label_counts(windows, chosen))
     write_csv(run / "irregularities.csv", stretches.payload.irregularities)
@@ -116,6 +119,10 @@ def signal_excerpt(
         found[f"raw_seconds{place:02d}"], found[f"raw{place:02d}"] = times, raw.values
         found[f"common{place:02d}"] = resample(signal, rate_hz, start, samples)
     return found | _labels(stretches, number, start, seconds, target)
+
+
+def _units_of(name: str) -> Mapping[str, str]:
+    return getattr(reader(name), "UNITS", UNITS) if name in NAMES else UNITS
 
 
 def _place_of_excerpt(stretches, channels, rate_hz, target, seconds) -> tuple[int, float]:

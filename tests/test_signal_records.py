@@ -105,6 +105,17 @@ def test_the_records_of_a_run_are_written_as_files(tmp_path):
         assert found["common00"].shape == (240,)
 
 
+@pytest.mark.parametrize(
+    ("name", "unit"), [("wesad", "g"), ("pamap2", ""), ("another", "g"), ("k_emocon", "g")]
+)
+def test_units_are_those_of_the_reader(tmp_path, name, unit):
+    table = dataclasses.replace(stretch_table(1, 4), name=name)
+    windows = cut_windows(table, CHANNELS, seconds=10, place="inside")
+    write_signal_records(tmp_path, table, windows, CHANNELS, rate_hz=4.0)
+    with np.load(tmp_path / "signal_excerpt.npz") as found:
+        assert dict(zip(found["signals"], found["units"], strict=True))["acceleration"] == unit
+
+
 def test_a_target_that_is_no_target_of_the_windows_is_named(tmp_path):
     table = stretch_table(1, 4)
     windows = cut_windows(table, CHANNELS, seconds=10, place="inside")

@@ -58,9 +58,9 @@ def verdict(run: RunData) -> str:
     header = ["arm", "accuracy", "95 % interval", "macro F1", "validation accuracy",
               "rows removed", "seeds", "n"]  # fmt: skip
     validated = any(row[4] for row in rows)
-    if result.get("by_subject") and not validated:
-        # Where subjects are left out one by one, nothing validates and no rows are removed.
-        header, *rows = [[*row[:4], *row[6:]] for row in (header, *rows)]
+    if result.get("by_subject"):
+        # Where subjects are left out one by one no rows are removed, and often none validate.
+        header, *rows = [[*row[: 4 + validated], *row[6:]] for row in (header, *rows)]
     spread = any((splits.get("test") or {}).get("accuracy", {}).get("sd") for splits in
                  arms.values())  # fmt: skip
     note = "n: test rows. Intervals resample whole groups."
