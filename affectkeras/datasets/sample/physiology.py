@@ -61,6 +61,7 @@ class Body:
     Args:
         heart_rate: beats/min at 64 Hz, `(samples,)`.
         beats_s: when the heart beat, seconds from that moment.
+        breath: phase at 64 Hz, radians, `(samples,)`.
         pulse: without noise or motion, at 64 Hz, `(samples,)`.
         conductance: µS at 4 Hz, `(samples,)`.
         temperature: °C at 4 Hz, `(samples,)`.
@@ -68,6 +69,7 @@ class Body:
 
     heart_rate: np.ndarray
     beats_s: np.ndarray
+    breath: np.ndarray
     pulse: np.ndarray
     conductance: np.ndarray
     temperature: np.ndarray
@@ -114,6 +116,7 @@ def live(
     return Body(
         heart_rate=rate,
         beats_s=_beats(phase, times),
+        breath=breath,
         pulse=pulse,
         conductance=_skin_conductance(random, person, slow),
         temperature=_skin_temperature(random, person, slow),

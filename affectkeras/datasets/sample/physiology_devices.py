@@ -68,21 +68,28 @@ def draw_someone(seed: tuple[int, ...]) -> Person:
     return draw_person(np.random.default_rng([*seed, 1]))
 
 
-def wear(seed: tuple[int, ...], arousal: np.ndarray, valence: np.ndarray) -> Worn:
-    """Return what the wristband of the person of a seed measures along a path.
+def wear(
+    seed: tuple[int, ...],
+    arousal: np.ndarray,
+    valence: np.ndarray,
+    person: Person | None = None,
+) -> Worn:
+    """Return what a wristband measures along a path.
 
     Args:
-        seed: of the person, of what the body does by itself and of how the wrist moves.
+        seed: of what the body does by itself and of how the wrist moves.
         arousal: level from 1 to 5 at `PATH_HZ`, `(steps,)`.
         valence: the same.
+        person: who wears it; by default the one of the seed.
     """
-    person = draw_someone(seed)
+    person = person or draw_someone(seed)
     body = live(np.random.default_rng([*seed, 3]), person, arousal, valence)
     moves = np.random.default_rng([*seed, 4])
     strength = _draw_moves(moves, len(body.pulse))
     heart = np.random.default_rng([*seed, 5])
     mean = np.convolve(body.heart_rate, np.full(HEART_MEAN_S * BVP_HZ, 1), mode="valid")
-    heart_rate = mean[:: BVP_HZ // HR_HZ] / (HEART_MEAN_S * BVP_HZ)
+    # The last one would be told when the other signals are over.
+    heart_rate = mean[: -1 : BVP_HZ // HR_HZ] / (HEART_MEAN_S * BVP_HZ)
     eda = np.round(body.conductance, 6)
     eda[0] = 0.0  # as the device begins
     return Worn(
