@@ -66,10 +66,8 @@ def read_rows(path: Path) -> Rows:
 
 def _read_whole(content: bytes) -> Rows | None:
     """Return the rows of a file in which all is as it should be, else None."""
-    # pandas ends a number at a zero byte, and silently cuts rows that are too long and fills those
-    # that are too short.
-    spaces = [line.count(b" ") for line in io.BytesIO(content)]
-    if set(spaces) != {COLUMNS - 1} or b"\0" in content:
+    # pandas cuts rows that are too long without a word, and those that end in columns not read.
+    if any(line.count(b" ") != COLUMNS - 1 for line in io.BytesIO(content)):
         return None
     types = dict.fromkeys(_READ, np.float32) | {_TIME: np.float64, _ACTIVITY: np.float64}
     try:
@@ -86,9 +84,7 @@ def _read_whole(content: bytes) -> Rows | None:
             quoting=csv.QUOTE_NONE,
             encoding="latin1",
         )
-    except ValueError:  # a text in place of a number
-        return None
-    if len(frame) != len(spaces):  # a line that ends inside, as old Macintoshes ended them
+    except ValueError:  # a text in place of a number, or nothing
         return None
     return Rows(
         frame[_TIME].to_numpy(),

@@ -1,5 +1,6 @@
 """PAMAP2's reader: stretches, signals, what is odd counted, what is damaged rejected or counted."""
 
+import io
 import itertools
 import os
 import shutil
@@ -280,6 +281,12 @@ def test_a_folder_of_another_kind_is_refused_with_the_layout(tmp_path):
 # The cache
 
 
+def _as_file(values):
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
 def test_a_second_reading_opens_no_file(tmp_path, monkeypatch):
     folder = write_cells(tmp_path, make_cells())
     first = read(folder)
@@ -305,6 +312,8 @@ def test_a_changed_file_is_read_anew(tmp_path):
     [
         ("npy", b""),
         ("npy", b"\x93NUMPY"),
+        ("npy", _as_file(np.zeros(10**5, np.float32))),
+        ("npy", _as_file(np.zeros(10, np.float32))),
         ("json", b""),
         ("json", b"[]"),
         ("json", b"{}"),
@@ -555,6 +564,18 @@ for _number in (1, 4, 20):  # repeated times
     )
     def _(cells, number=_number):
         return [*cells[:200], *cells[200 - number : 200], *cells[200:]]
+
+
+@case("the first row is of a later time", {("time", "decreasing time"): 1})
+def _(cells):
+    cells[0][0] = "50.00"
+    return cells
+
+
+@case("a cell is empty", {("all", "wrong columns"): 1, ("time", "missing rows"): 1})
+def _(cells):
+    cells[100][45] = ""
+    return cells
 
 
 @case("two rows swapped", {("time", "decreasing time"): 1, ("time", "missing rows"): 1})
