@@ -12,6 +12,8 @@ import pytest
 
 from affectkeras.cache import cache_dir
 from affectkeras.datasets import wesad, wesad_file
+from affectkeras.datasets.sample.physiology_files import planted
+from affectkeras.datasets.sample.wesad_layout import write_sample_wesad
 from affectkeras.errors import UserError
 
 # Labels and for how many seconds each; 20 s in all.
@@ -230,6 +232,23 @@ def test_what_cannot_be_used_is_not_kept_in_the_cache(tmp_path):
     read(write(tmp_path, b"a letter"))
     assert not [*cache_dir("recordings").glob("*.npy")]
     assert len(read(write(tmp_path, make_content()))) == 4
+
+
+def test_the_sample_is_read_with_what_was_planted_in_it(tmp_path):
+    write_sample_wesad(tmp_path, subjects=4)
+    table = read(tmp_path, chest=True)
+    assert set(table.frame["subject"]) == {"S2", "S3", "S4", "S5"}
+    assert list(table.frame["condition"].value_counts()) == [4, 4, 4, 4]
+    assert not len(table.rejected)
+    found = table.payload.irregularities.groupby(["recording", "signal", "kind"])["count"].sum()
+    kinds = {"early end": "short signal", "no numbers": "no number"}
+    signals = {"wrist TEMP": "temperature", "chest Temp": "chest_temperature"}
+    expected = {
+        (one.file, signals.get(one.note, "labels"), kinds.get(one.kind, one.kind)): one.count
+        for one in planted(tmp_path).itertuples()
+    }
+    assert found.to_dict() == expected
+    assert {kind for *_, kind in expected} >= {"short signal", "no number", "undefined"}
 
 
 class Call:
