@@ -210,6 +210,15 @@ def test_a_recording_zipped_and_unpacked_is_taken_once(tmp_path):
     assert empatica_e4.find(tmp_path).recordings == (*NAMES[:2], "Ben/evening", "Ben/morning")
 
 
+def test_a_damaged_archive_among_recordings_is_named(tmp_path):
+    folder = write_own(tmp_path)
+    (folder / "Ben/evening.zip").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(
+        UserError, match=r"Ben/evening.zip: expected a .zip file that can be unpack"
+    ):
+        read(folder)
+
+
 def test_a_whole_archive_is_read_as_it_comes(tmp_path):
     zip_files(tmp_path / "mine.zip", {f"mine/{name}": text for name, text in own_texts().items()})
     assert read(tmp_path / "mine.zip").frame.equals(read(write_own(tmp_path / "folder")).frame)
