@@ -6,6 +6,7 @@ It shows that everything runs and what a report looks like; its figures say noth
 from affectkeras.datasets.sample.affwild_layout import sample_aff_wild, write_sample_aff_wild
 from affectkeras.datasets.sample.e4_layout import sample_empatica_e4, write_sample_empatica_e4
 from affectkeras.datasets.sample.kemocon_layout import sample_k_emocon, write_sample_k_emocon
+from affectkeras.datasets.sample.pamap2_layout import sample_pamap2, write_sample_pamap2
 from affectkeras.datasets.sample.sfew_layout import sample_sfew, write_sample_sfew
 from affectkeras.datasets.sample.stress_predict_layout import (
     sample_stress_predict,
@@ -19,6 +20,7 @@ __all__ = [
     "sample_anu_stress",
     "sample_empatica_e4",
     "sample_k_emocon",
+    "sample_pamap2",
     "sample_sfew",
     "sample_stress_predict",
     "sample_wesad",
@@ -26,6 +28,7 @@ __all__ = [
     "write_sample_anu_stress",
     "write_sample_empatica_e4",
     "write_sample_k_emocon",
+    "write_sample_pamap2",
     "write_sample_sfew",
     "write_sample_stress_predict",
     "write_sample_wesad",
