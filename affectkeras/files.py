@@ -21,7 +21,7 @@ from affectkeras.errors import UserError
 TEXT_COLUMNS = (
     *("arm", "class_name", "example_id", "expression", "group", "kind", "object", "path"),
     *("predicted", "reason", "recording", "rule", "signal", "source", "split", "stage", "stress"),
-    *("subject", "activity", "condition", "level"),
+    *("subject", "activity", "condition", "label", "level"),
 )
 
 

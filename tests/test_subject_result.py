@@ -106,3 +106,11 @@ def test_a_published_mean_over_subjects_finds_ours():
     assert (row["ours"], row["comparable"]) == (0.7, True)
     (row,) = claims_rows([dataclasses.replace(claim, arm="other")], arms=arms, **facts)
     assert row["ours"] is None
+
+
+def test_classes_named_by_numbers_are_scored_as_words(tmp_path):
+    frame = two_arms().rename(columns={"level": "label"})
+    frame[["label", "predicted"]] = frame[["label", "predicted"]].replace({"low": "1", "high": "2"})
+    write_csv(tmp_path / "predictions.csv", frame)
+    found = keep_subject_scores(tmp_path, ("1", "2"), "label", {})
+    assert found["by_subject"]["net"]["accuracy"]["mean"] == 0.75
