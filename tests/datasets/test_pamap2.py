@@ -12,6 +12,8 @@ import pytest
 from affectkeras.cache import cache_dir
 from affectkeras.datasets import pamap2, pamap2_rows, pamap2_signals
 from affectkeras.datasets.pamap2_clock import longest_ascent, place_rows
+from affectkeras.datasets.sample.pamap2_layout import draw_recording, write_sample_pamap2
+from affectkeras.datasets.sample.physiology_files import planted
 from affectkeras.errors import UserError
 
 # Labels and how many rows each: two stretches of lying with a transient between, and one of
@@ -276,6 +278,53 @@ def test_a_folder_of_another_kind_is_refused_with_the_layout(tmp_path):
     (tmp_path / "Protocol/notes.txt").write_text("")
     with pytest.raises(UserError, match=r"no file named as subject101.dat. Found notes.txt"):
         pamap2.find(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample_pamap2(folder, subjects=(101, 105, 109))
+    return folder
+
+
+def test_the_sample_is_read_with_what_was_planted_in_it(sample):
+    table = read(sample)
+    assert not len(table.rejected)
+    odd = table.payload.irregularities
+    number = odd.set_index(["recording", "signal", "kind"])["count"].to_dict()
+    written = planted(sample)
+    assert set(written["kind"]) == {
+        *("transient", "no heart rate", "drop-out", "lost rows", "one activity"),
+    }
+    lost = dict(written.loc[written["kind"] == "lost rows", ["file", "count"]].to_numpy())
+    for file, kind, count, note in written.itertuples(index=False):
+        if kind == "transient":
+            assert number[file, "labels", "transient"] == count
+        elif kind == "no heart rate":
+            filled, not_measured = (
+                number[file, "heart_rate", what] for what in ("filled in", "not measured")
+            )
+            assert filled + not_measured == count + lost.get(file, 0)
+        elif kind == "drop-out":
+            for sensor in ("acceleration", "gyroscope", "magnetometer"):
+                assert number[file, f"{note}_{sensor}", "drop-out"] == count
+        elif kind == "lost rows":
+            assert number[file, "time", "missing rows"] == count
+        else:
+            assert (table.frame["recording"] == file).sum() == count
+    assert any(line.startswith("subject109 holds 1 of the") for line in pamap2.notes(table))
+
+
+def test_the_samples_signals_are_those_that_were_drawn(sample):
+    signals = {one.subject: one.signals for one in read(sample).payload.recordings}["subject109"]
+    drawn = draw_recording(0, 109)
+    firsts = {"acceleration": 1, "gyroscope": 7, "magnetometer": 10}
+    for place, name in enumerate(("hand", "chest", "ankle")):
+        for sensor, first in firsts.items():
+            found = signals[f"{name}_{sensor}"].values
+            np.testing.assert_allclose(found, drawn.devices[:, place, first : first + 3], atol=0.06)
+    heart_rate = signals["heart_rate"].values
+    assert np.nanmax(np.abs(heart_rate - drawn.heart_rate)) < 2
 
 
 # The cache
