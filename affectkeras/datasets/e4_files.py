@@ -33,8 +33,8 @@ EARLIEST_END_S = 10.0
 
 RULES = {
     "late start": (
-        "every signal keeps its own start; the samples from the recording's start to it are "
-        f"missing (files that start more than {LATEST_START_S:g} s apart: damaged)"
+        "every signal keeps its own start; its samples from the recording's start to there are "
+        f"missing; files that start more than {LATEST_START_S:g} s apart are damaged"
     ),
     "early end": (
         f"a signal that ends more than {EARLIEST_END_S:g} s before the last one: the samples up to "

@@ -181,11 +181,14 @@ def describe_stretches(table: ExampleTable) -> list[str]:
 
 def describe_irregularities(irregularities: pd.DataFrame) -> list[str]:
     """Return a line for every signal and kind: how many, in how many recordings, which rule."""
-    return [
-        f"{signal}, {kind}: {group['count'].sum()} in {group['recording'].nunique()} recordings "
-        f"({group['rule'].iloc[0]})"
-        for (signal, kind), group in irregularities.groupby(["signal", "kind"], sort=True)
-    ]
+    lines = []
+    for (signal, kind), group in irregularities.groupby(["signal", "kind"], sort=True):
+        number = group["recording"].nunique()
+        lines.append(
+            f"{signal}, {kind}: {group['count'].sum()} in {number} "
+            f"recording{'' if number == 1 else 's'} ({group['rule'].iloc[0]})"
+        )
+    return lines
 
 
 def _clip(stretch: Stretch, recording: Recording) -> tuple[float, float, str]:

@@ -1,5 +1,6 @@
 """A person's own recordings of an Empatica E4: the table of events, folders, archives, subjects."""
 
+import json
 import zipfile
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from affectkeras.datasets import empatica_e4
 from affectkeras.datasets.e4_events import match_recording, parse_time
+from affectkeras.datasets.sample import write_sample_empatica_e4
 from affectkeras.errors import UserError
 from tests.tiny_e4 import START, e4_files, own_texts, write_texts
 
@@ -295,3 +297,22 @@ def test_notes_tell_labels_and_rules(tmp_path):
         "tense: 3 stretches of 60 to 60 s, 180 s together",
     ]
     assert empatica_e4.notes(read(write_own(tmp_path)).keep(np.zeros(6, bool), "none")) == []
+
+
+def test_the_sample_is_read_and_what_is_planted_in_it_is_found(tmp_path):
+    write_sample_empatica_e4(tmp_path)
+    table = read(tmp_path)
+    assert table.class_target.class_names == ("calm", "tense")
+    assert sorted(table.frame["subject"].unique()) == [f"person {n}" for n in range(1, 7)]
+    assert table.rejected["kind"].tolist() == ["unlabelled"] * 2
+    planted = json.loads((tmp_path / "sample_planted.json").read_text())
+    told = {row["kind"]: row["file"].rpartition("/")[0] or row["note"] for row in planted}
+    assert told["no row"] == table.rejected["path"][0].rpartition("/")[0]
+    rows = table.payload.irregularities
+    found = dict(list(rows.groupby(["signal", "kind"])))
+    missing, no_beats = found["acceleration", "no file"], found["ibi", "no values"]
+    assert missing["recording"].tolist() == [told["missing file"]]
+    assert no_beats["recording"].tolist() == [told["no beats"]]
+    (late,) = found["labels", "after the signal"].itertuples()
+    assert told["beyond the end"] == f"{late.recording}, {late.count} s"
+    assert found["eda", "zero"]["count"].tolist() == [1] * 6
