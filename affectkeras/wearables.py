@@ -1,4 +1,5 @@
 """What a recipe on wearables begins with: windows of signals, who is held out, what leaks."""
+
 import dataclasses
 import time
 from collections.abc import Sequence

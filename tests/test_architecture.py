@@ -1,6 +1,7 @@
 """Who may import whom: data flows one way through rooms that know nothing of the room after."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,9 +20,12 @@ WITH_TENSORFLOW = (
     "affectkeras.pipelines",
     "affectkeras.media",
     "affectkeras.export",
+    "affectkeras.export_signals",
     "affectkeras.export_video",
+    "affectkeras.fold_training",
     "affectkeras.predict",
     "affectkeras.quiet",
+    "affectkeras.signal_model",
     "affectkeras.tensorflow_kernels",
     "affectkeras.video_model",
     "affectkeras.demo",
@@ -39,12 +43,20 @@ WITHOUT_TENSORFLOW_AND_KERAS = (
     "affectkeras.media.hashing",
     "affectkeras.media.image_check",
     "affectkeras.media.near_duplicates",
+    "affectkeras.pipelines.resampling",
+    "affectkeras.pipelines.signal_channels",
+    "affectkeras.pipelines.signal_features",
+    "affectkeras.pipelines.signal_labels",
+    "affectkeras.pipelines.signal_windows",
+    "affectkeras.pipelines.signals",
     "affectkeras.reporting",
     "affectkeras.results",
     "affectkeras.runs",
+    "affectkeras.wearable_settings",
 )
 TRAINING_ROOMS = tuple(
-    f"affectkeras.{room}" for room in (*BACKEND_NEUTRAL, "pipelines", "export", "predict")
+    f"affectkeras.{room}"
+    for room in (*BACKEND_NEUTRAL, "pipelines", "fold_training", "export", "predict")
 )
 EVALUATION_LIBRARIES = ("affectkeras", "numpy", "pandas", "scipy", "sklearn")
 # Each room may use itself, the ground floor and what is named here.
@@ -215,9 +227,30 @@ def test_what_people_wait_for_loads_neither_keras_nor_tensorflow_through_others(
         for path, module, package in project_modules()
     }
     quick = [name for name in modules if stays_light(name) or name == "affectkeras.__main__"]
-    assert "affectkeras.runs" in quick
+    # Of a recipe: its help, and settings that are refused.
+    quick += [name for name in modules if name.startswith("recipes.")]
+    assert {"affectkeras.runs", "recipes.kemocon_lstm"} <= set(quick)
     slow = {module: loaded_with(modules, module) & {*KERAS, *TENSORFLOW} for module in quick}
     assert not {module: names for module, names in slow.items() if names}
+
+
+def test_asking_a_recipe_for_help_loads_neither_keras_nor_tensorflow():
+    names = [path.stem for path in sorted((ROOT / "recipes").glob("[a-z]*.py"))]
+    assert "stress_predict_fusion" in names
+    code = (
+        "import contextlib, io, runpy, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    sys.argv = [name, '--help']\n"
+        "    printed = io.StringIO()\n"
+        "    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):\n"
+        "        runpy.run_module('recipes.' + name, run_name='__main__', alter_sys=True)\n"
+        "    heavy = {'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules)\n"
+        "    print(name, '--data-dir' in printed.getvalue(), sorted(heavy))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *names], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == [f"{name} True []" for name in names], done.stderr
 
 
 @pytest.mark.parametrize(
@@ -241,6 +274,14 @@ def test_what_people_wait_for_loads_neither_keras_nor_tensorflow_through_others(
         (
             "affectkeras.reporting.plots",
             "from affectkeras import models",
+            "only read what a run saved",
+        ),
+        ("affectkeras.pipelines.signals", "import tensorflow", "without Keras and TensorFlow"),
+        ("affectkeras.wearable_settings", "import keras", "without Keras and TensorFlow"),
+        ("affectkeras.wearable_run", "import tensorflow", "TensorFlow has its own rooms"),
+        (
+            "affectkeras.reporting.report",
+            "from affectkeras.fold_training import FoldPlan",
             "only read what a run saved",
         ),
         ("affectkeras.__main__", "import tensorflow", "--help must not wait"),
