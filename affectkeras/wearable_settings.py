@@ -7,12 +7,15 @@ from typing import Any
 from affectkeras.datasets import reader
 from affectkeras.datasets.sample.marks import find_marks
 from affectkeras.errors import UserError
+from affectkeras.pipelines.signal_windows import LEAST_STEP
 
 BOTH, TARGETS = "both", ("arousal", "valence")
 POSITIVE = (
     *("epochs", "batch_size", "learning_rate", "seconds", "rate_hz", "hidden_size"),
     *("filters", "kernel_size", "dense", "pool", "samples", "step", "step_s"),
 )
+LISTS = ("seeds", "fusions", "convolutions", "seconds")
+SHARES = ("max_gap", "dropout")  # from 0 to below 1
 
 
 def settle_wearables(config, dataset: str, *layers: Mapping[str, Any]):
@@ -36,19 +39,9 @@ def settle_wearables(config, dataset: str, *layers: Mapping[str, Any]):
             if name not in changes and getattr(config, name) == getattr(type(config), name):
                 changes[name] = value
     config = dataclasses.replace(config, **changes)
-    names = [field.name for field in dataclasses.fields(config)]
-    for name in POSITIVE:
-        values = getattr(config, name) if name in names else ()
-        for value in values if isinstance(values, tuple) else (values,):
-            if not value > 0:
-                option = "--" + name.replace("_", "-")
-                raise UserError(f"{option} must be above 0. Received: {value}")
-    for name in ("seeds", "fusions", "convolutions", "seconds"):
-        values = getattr(config, name) if name in names else (1,)
-        if isinstance(values, tuple) and (not values or len(set(values)) < len(values)):
-            raise UserError(f"--{name} must name at least one, none twice. Received: {values}")
-    if config.inner_folds < 2:
-        raise UserError(f"--inner-folds must be at least 2. Received: {config.inner_folds}")
+    settings = {one.name: getattr(config, one.name) for one in dataclasses.fields(config)}
+    _check_numbers(settings)
+    _check_windows(settings)
     return config
 
 
@@ -93,3 +86,67 @@ def wearable_banners(config) -> list[str]:
         "leaks, as published; do not quote it as generalisation.": config.protocol == "paper",
     }
     return [text for text, holds in said.items() if holds]
+
+
+def _check_numbers(settings: Mapping[str, Any]) -> None:
+    """Raise `UserError` for a number out of its range, naming the option."""
+    for name in POSITIVE:
+        values = settings.get(name, ())
+        for value in values if isinstance(values, tuple) else (values,):
+            if not value > 0:
+                raise UserError(f"{_option(name)} must be above 0. Received: {value}")
+    for name in LISTS:
+        values = settings.get(name)
+        if isinstance(values, tuple) and (not values or len(set(values)) < len(values)):
+            raise UserError(
+                f"{_option(name)} must name at least one, none twice. Received: {values}"
+            )
+    if min(settings["seeds"]) < 0:
+        raise UserError(f"--seeds must be 0 or above. Received: {settings['seeds']}")
+    for name in SHARES:
+        share = settings.get(name, 0)
+        if not 0 <= share < 1:
+            raise UserError(f"{_option(name)} must be from 0 to below 1. Received: {share}")
+    allowed, folds = settings["max_rejected"], settings["inner_folds"]
+    if not 0 <= allowed <= 1:
+        raise UserError(f"--max-rejected must be from 0 to 1. Received: {allowed}")
+    if folds < 2:
+        raise UserError(f"--inner-folds must be at least 2. Received: {folds}")
+
+
+def _check_windows(settings: Mapping[str, Any]) -> None:
+    """Raise `UserError` for windows that cannot be cut, or of which convolutions leave nothing."""
+    if "rate_hz" not in settings:
+        return
+    rate_hz = settings["rate_hz"]
+    if "samples" in settings:
+        samples, told = settings["samples"], "--samples"
+    else:
+        samples, told = round(settings["seconds"] * rate_hz), "--seconds"
+        if abs(samples - settings["seconds"] * rate_hz) > 1e-6:
+            raise UserError(
+                f"--seconds {settings['seconds']:g} at --rate-hz {rate_hz:g} is no whole number of "
+                "samples. Change one of them."
+            )
+    for name, step_s in (
+        ("step_s", settings.get("step_s")),
+        ("step", settings["step"] / rate_hz if "step" in settings else None),
+    ):
+        if step_s is not None and step_s < LEAST_STEP:
+            raise UserError(
+                f"{_option(name)} must leave at least {LEAST_STEP} s from one window's beginning "
+                f"to the next. Received: {step_s:.3g} s"
+            )
+    left, depth = samples, max(settings["convolutions"])
+    for _ in range(depth):
+        left = (left - settings["kernel_size"] + 1) // settings["pool"]
+    if left < 1:
+        raise UserError(
+            f"--convolutions {depth} with --kernel-size {settings['kernel_size']} and --pool "
+            f"{settings['pool']} leave nothing of a window of {samples} samples. Give longer ones "
+            f"({told}), pool less or take fewer convolutions."
+        )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -115,13 +115,12 @@ def run_target(config: Config, run: Path | None) -> dict:
     arms = fusion_arms(config, data, [len(names) for names in SENSORS], "kemocon_fusion")
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("kemocon_fusion", config, config.run_dir)
+    nested = config.nested and len(arms) > 1  # of a single arm there is nothing to choose
     with runs.lock_run(run):
         for seed in config.seeds:
             plan = fold_plan(config, seed)
             for arm in arms:
-                wearable_run.run_arm(
-                    run, data, arm, plan, inner=config.inner_folds, nested=config.nested
-                )
+                wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
         wearable_run.run_floors(run, data, config.seeds[0], arms[0].inputs, config.rate_hz)
         result = wearable_run.finish(
             run,

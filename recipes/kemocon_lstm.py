@@ -149,13 +149,12 @@ def run_target(config: Config, run: Path | None) -> dict:
     arms = arms_of(config, data)
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("kemocon_lstm", config, config.run_dir)
+    nested = config.nested and len(arms) > 1  # of a single arm there is nothing to choose
     with runs.lock_run(run):
         for seed in config.seeds:
             plan = fold_plan(config, seed)
             for arm in arms:
-                wearable_run.run_arm(
-                    run, data, arm, plan, inner=config.inner_folds, nested=config.nested
-                )
+                wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
         wearable_run.run_floors(
             run, data, config.seeds[0], data.inputs[max(config.seconds)], RATE_HZ
         )

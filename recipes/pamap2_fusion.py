@@ -77,7 +77,7 @@ class Config:
     export: tuple[Literal["litert", "onnx"], ...] = ()  # beside the SavedModel
     run_dir: Path | None = None  # where to write; absent: runs/pamap2_fusion/<time>
     resume: Path | None = None  # go on with this unfinished run, under its own settings
-    quick: bool = False  # two arms, two epochs: about a minute on 2 cores
+    quick: bool = False  # two arms, few epochs: about a minute on 2 cores
 
 
 # Without data: what two cores train in a few minutes.
@@ -131,13 +131,12 @@ def main(config: Config) -> dict:
     arms = fusion_arms(config, data, channels_of()[1], "pamap2_fusion")
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("pamap2_fusion", config, config.run_dir)
+    nested = config.nested and len(arms) > 1  # of a single arm there is nothing to choose
     with runs.lock_run(run):
         for seed in config.seeds:
             plan = fold_plan(config, seed)
             for arm in arms:
-                wearable_run.run_arm(
-                    run, data, arm, plan, inner=config.inner_folds, nested=config.nested
-                )
+                wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
         wearable_run.run_floors(run, data, config.seeds[0], arms[0].inputs, config.rate_hz)
         result = wearable_run.finish(
             run,
