@@ -21,6 +21,11 @@ def doctor(
     modality: Annotated[str | None, arg(metavar="NAME")] = None,
     labels: Annotated[int | None, arg(metavar="6|20")] = None,
     alignment: Literal["auto", "frame", "box"] = "auto",
+    rater: Literal["self", "partner", "external"] | None = None,
+    align: Literal["start", "cut"] | None = None,
+    subjects: Literal["complete", "all"] | None = None,
+    chest: bool = False,
+    optional: bool = False,
 ) -> int:
     """Look through a data set and say what is there, what is missing and what to mend.
 
@@ -36,10 +41,18 @@ def doctor(
         labels: for anu_stress: only the first so many clips of each video.
         alignment: for aff_wild: whether labels belong to frames by number, or only frames with a
             box have labels; auto finds it out for each video.
+        rater: for k_emocon: whose ratings; left out: the person's own.
+        align: for k_emocon: ratings begin with the debate, or longer ones lose their beginning;
+            left out: start.
+        subjects: for k_emocon: the authors' 21, or all with signals and ratings; left out: all.
+        chest: for wesad: the signals of the chest too.
+        optional: for pamap2: the folder Optional too.
     """
     from affectkeras.doctor import doctor_command
 
     options = {"group_pattern": group_pattern, "modality": modality, "labels": labels}
+    options |= {"rater": rater, "align": align, "subjects": subjects}
+    options |= {"chest": chest or None, "optional": optional or None}
     # These are the reader's own defaults; the other readers know no such options.
     options["images"] = None if images == "aligned" else images
     options["alignment"] = None if alignment == "auto" else alignment

@@ -18,7 +18,7 @@ from affectkeras.errors import UserError
 from affectkeras.files import write_csv
 from affectkeras.predict import printable_path
 from affectkeras.reporting.signal_prediction_plot import ShownSignal, plot_signal_predictions
-from affectkeras.signal_facts import SignalFacts
+from affectkeras.signal_facts import OWN_RECORDINGS, SignalFacts
 from affectkeras.signal_model import (
     Scale,
     load_signal_model,
@@ -28,7 +28,7 @@ from affectkeras.signal_model import (
 )
 from affectkeras.video_model import SAMPLE_MODEL
 
-DEFAULT_DATASET = "empatica_e4"
+DEFAULT_DATASET = OWN_RECORDINGS
 
 
 def predict_signals(

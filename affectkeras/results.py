@@ -25,6 +25,7 @@ from affectkeras.evaluation.metrics import (
 )
 from affectkeras.evaluation.splits import PARTS, Split
 from affectkeras.files import write_json
+from affectkeras.signal_facts import recordings_arguments
 from affectkeras.subject_result import check_subject_parts, subject_lines
 
 SCHEMA = 1
@@ -128,7 +129,8 @@ def print_result(result: dict, run: Path) -> None:
         print(f"*** {honest_words(result['protocol']['honest'])}")
     print(f"\nReport:  {Path(run) / 'report.html'}")
     python = os.path.relpath(sys.executable)
-    print(f"Predict: {python} -m affectkeras predict {run} FILE_OR_FOLDER")
+    given = recordings_arguments(run, result["dataset"]["name"]) or "FILE_OR_FOLDER"
+    print(f"Predict: {python} -m affectkeras predict {run} {given}")
 
 
 def majority_baseline(labels: np.ndarray, splits: Sequence[Split], class_names) -> dict:

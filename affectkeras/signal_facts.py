@@ -13,6 +13,7 @@ FACTS_FOLDER = "assets.extra"  # of a SavedModel: where others than TensorFlow m
 SCHEMA = 1
 MAX_GAP = 0.2  # as `cut_windows` has it where nothing else is said
 SCALES, ROWS = ("none", "subject"), ("samples", "seconds")
+OWN_RECORDINGS = "empatica_e4"  # the layout that `predict` takes where none is named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,3 +127,16 @@ def parse_facts(facts: Mapping, where: Path) -> SignalFacts:
         return SignalFacts(**known)
     except ValueError as error:
         raise UserError(f"{where}: the model's facts are wrong: {error}") from error
+
+
+def recordings_arguments(run: Path, dataset: str | None) -> str | None:
+    """Return what follows `predict RUN` where a run's model reads recordings; else None.
+
+    Args:
+        run: a run folder.
+        dataset: the run's data set, whose layout recordings are likely to have.
+    """
+    places = (Path(run), Path(run) / "saved_model" / FACTS_FOLDER)
+    if not any((place / FACTS_FILE).is_file() for place in places):
+        return None
+    return "FOLDER" if dataset in (None, OWN_RECORDINGS) else f"--dataset {dataset} FOLDER"

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from affectkeras import datasets, doctor
+from affectkeras.__main__ import main
 from affectkeras.datasets import image_folder, sfew
 from affectkeras.datasets.sample import write_sample_sfew
 from affectkeras.datasets.table import ArrayPayload, ExampleTable, Target, rejected_frame
@@ -152,6 +153,48 @@ def test_an_option_the_reader_does_not_know_is_refused(tmp_path):
         examine(sfew, write_sfew(tmp_path), group_pattern="(x)")
     with pytest.raises(UserError, match="sfew has no option --alignment"):
         examine(sfew, tmp_path, alignment="frame")
+
+
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ("k_emocon --rater external", {"rater": "external"}),
+        ("k_emocon --align cut --subjects complete", {"align": "cut", "subjects": "complete"}),
+        ("wesad --chest", {"chest": True}),
+        ("pamap2 --optional", {"optional": True}),
+        ("pamap2", {}),
+    ],
+)
+def test_options_on_the_command_line_reach_the_reader(given, options, tmp_path, monkeypatch):
+    name, *flags = given.split()
+    asked = []
+
+    def examine(reader, folder, **told):
+        asked.append((reader.NAME, folder, {key: told[key] for key in told if told[key]}))
+        return doctor.Report(["all is well"])
+
+    monkeypatch.setattr(doctor, "examine", examine)
+    monkeypatch.setattr(sys, "argv", ["affectkeras", "doctor", name, str(tmp_path), *flags])
+    assert main() == 0
+    assert asked == [(name, tmp_path, options)]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "option"),
+    [
+        ("wesad", ("--rater", "self"), "--rater"),
+        ("stress_predict", ("--align", "start"), "--align"),
+        ("pamap2", ("--subjects", "all"), "--subjects"),
+        ("k_emocon", ("--chest",), "--chest"),
+        ("sfew", ("--optional",), "--optional"),
+    ],
+)
+def test_an_option_of_another_reader_is_refused_on_the_command_line(
+    name, flags, option, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sys, "argv", ["affectkeras", "doctor", name, str(tmp_path), *flags])
+    with pytest.raises(UserError, match=f"The data set {name} has no option {option}."):
+        main()
 
 
 def test_names_that_are_not_utf_8_can_be_printed(tmp_path):

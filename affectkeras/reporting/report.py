@@ -16,6 +16,7 @@ from affectkeras.reporting.html_page import page, preformatted, section
 from affectkeras.reporting.plots import plot_run
 from affectkeras.reporting.report_metrics import further_metrics
 from affectkeras.reporting.run_data import RunData, read_run
+from affectkeras.signal_facts import recordings_arguments
 
 FACE_VIDEOS = ("aff_wild", "aff_wild2")  # models trained on them read videos
 CAPTIONS = {
@@ -256,11 +257,16 @@ def _serve(run: RunData) -> str:
     what = ("Classify image files", "IMAGE_OR_FOLDER")
     if dataset in FACE_VIDEOS:
         what = ("Read videos", "VIDEO")
-    places = (run.folder, run.folder / "saved_model" / "assets.extra")
-    if any((place / "signal_model.json").exists() for place in places):
-        what = ("Read recordings", "FOLDER")
+    alone = "preprocessing is inside."
+    recordings = recordings_arguments(run.folder, dataset)
+    if recordings is not None:
+        what = ("Classify windows of recordings", recordings)
+        alone = (
+            "it takes windows of signals; <code>assets.extra/signal_model.json</code> in it tells "
+            "which, at what rate and how they are scaled."
+        )
     return (
         f"<p>{html.escape(words)}{what[0]} with it:</p>"
         + preformatted(f"python -m affectkeras predict {folder} {what[1]}")
-        + "<p>Or load <code>saved_model/</code> with TensorFlow alone: preprocessing is inside.</p>"
+        + f"<p>Or load <code>saved_model/</code> with TensorFlow alone: {alone}</p>"
     )

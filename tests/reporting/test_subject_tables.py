@@ -117,5 +117,9 @@ def test_a_served_model_of_subjects_is_said_to_be_trained_on_all(run):
     (run / "signal_model.json").write_text("{}")
     text = Page(render_report(read_run(run), {})).text
     assert "Served: sensor_fusion-SF-HF, trained on all subjects after every fold" in text
-    assert f"predict {run} FOLDER" in text
-    assert "Classify image files" not in text
+    assert "Classify windows of recordings with it" in text
+    assert f"predict {run} --dataset stress_predict FOLDER" in text
+    assert "assets.extra/signal_model.json in it tells which, at what rate" in text
+    assert "preprocessing is inside" not in text
+    change_result(run, dataset={"name": "empatica_e4"})
+    assert f"predict {run} FOLDER" in Page(render_report(read_run(run), {})).text
