@@ -178,9 +178,10 @@ def _how(facts: SignalFacts, step_s: float) -> str:
         f"{facts.recipe}: {facts.target} ({', '.join(facts.class_names)}) from {names} at "
         f"{facts.rate_hz:g} Hz, windows of {facts.seconds:g} s every {step_s:g} s."
     )
-    if facts.scale == "subject":
+    if facts.scale != "none":
+        by = "its mean and standard deviation" if facts.scale == "subject" else "ranks"
         line += (
-            " Every channel is scaled by its mean and standard deviation over all that a folder "
+            f" Every channel is scaled by {by} over all that a folder "
             "holds of a subject, so a window is judged by what came before and after it: give "
             "whole recordings."
         )

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from affectkeras.errors import UserError
+from affectkeras.pipelines.signal_scales import SCALES
 from affectkeras.pipelines.signals import Channel
 
 FACTS_FILE = "signal_model.json"
 FACTS_FOLDER = "assets.extra"  # of a SavedModel: where others than TensorFlow may put their own
 SCHEMA = 1
 MAX_GAP = 0.2  # as `cut_windows` has it where nothing else is said
-SCALES, ROWS = ("none", "subject"), ("samples", "seconds")
+ROWS = ("samples", "seconds")
 OWN_RECORDINGS = "empatica_e4"  # the layout that `predict` takes where none is named
 
 
@@ -29,7 +30,8 @@ class SignalFacts:
         rate_hz: samples of a second.
         seconds: length of a window.
         scale: `"subject"`: of every channel the subject's mean is taken off and it is divided by
-            the subject's standard deviation; `"none"`: the signals as they are.
+            the subject's standard deviation; `"rank"`: it becomes its rank among the subject's
+            values; `"none"`: the signals as they are.
         rows: `"samples"`: a window is `(time, channels)`; `"seconds"`: of a single channel,
             `(seconds, rate)`.
         max_gap: the largest share of missing values of a channel with which a window is read.
@@ -121,7 +123,10 @@ def parse_facts(facts: Mapping, where: Path) -> SignalFacts:
     if missing:
         raise UserError(f"{where}: the model's facts lack {', '.join(missing)}. Export it again.")
     known = {field.name: facts[field.name] for field in fields if field.name in facts}
-    channels = tuple(Channel(one["signal"], one.get("axis")) for one in facts["channels"])
+    channels = tuple(
+        Channel(one["signal"], one.get("axis"), one.get("change", False))
+        for one in facts["channels"]
+    )
     known |= {"channels": channels, "class_names": tuple(facts["class_names"])}
     try:
         return SignalFacts(**known)

@@ -13,6 +13,7 @@ from affectkeras.datasets.table import COLUMNS, ExampleTable, rejected_frame
 from affectkeras.errors import UserError
 from affectkeras.pipelines.resampling import fill_gaps
 from affectkeras.pipelines.signal_channels import channel_windows, subject_scales
+from affectkeras.pipelines.signal_scales import SubjectScale
 from affectkeras.predict import find_saved_model, load_saved_model
 from affectkeras.signal_facts import FACTS_FILE, FACTS_FOLDER, SignalFacts, parse_facts
 
@@ -21,7 +22,7 @@ DECIMALS = 6
 _UNIX = 1e8  # s, of 1973: clocks that tell more count from 1970, others from the device's start
 _WINDOWS_AT_ONCE = 4096  # that are held in memory
 
-Scale = tuple[np.ndarray, np.ndarray]  # mean and standard deviation of each channel, `(channels,)`
+Scale = Sequence[SubjectScale]  # a subject's, of each channel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def facts_of_loaded(loaded, folder: Path) -> SignalFacts | None:
 
 
 def scales_of(recordings: Sequence[Recording], facts: SignalFacts) -> dict[str, Scale]:
-    """Return every subject's mean and standard deviation of each channel over all that is given.
+    """Return every subject's scale of each channel, over all that is given.
 
     Empty for a model of signals that are not scaled.
     """
@@ -111,7 +112,7 @@ def scales_of(recordings: Sequence[Recording], facts: SignalFacts) -> dict[str, 
     table = ExampleTable(
         "recordings", frame, (), payload, True, rejected=rejected_frame(), read=len(used)
     )
-    return subject_scales(table, facts.channels, facts.rate_hz)
+    return subject_scales(table, facts.channels, facts.rate_hz, facts.scale)
 
 
 def window_starts(recording: Recording, facts: SignalFacts, step_s: float) -> np.ndarray:
@@ -138,8 +139,7 @@ def predict_recording(
         model: that reads its windows.
         recording: of one person.
         step_s: seconds from one window's beginning to the next.
-        scale: mean and standard deviation of each channel, `(channels,)`, for a model of signals
-            scaled by subject.
+        scale: the subject's, of each channel, for a model of signals scaled by subject.
         on_windows: is told how many more windows are done.
 
     Returns:
@@ -150,7 +150,7 @@ def predict_recording(
     """
     facts = model.facts
     starts = window_starts(recording, facts, step_s)
-    if facts.scale == "subject" and scale is None and len(starts):
+    if facts.scale != "none" and scale is None and len(starts):
         raise ValueError("`scale` must be given for a model of signals scaled by subject.")
     probabilities = np.full((len(starts), len(facts.class_names)), np.nan)
     reasons = np.full(len(starts), "", dtype=object)
@@ -194,7 +194,7 @@ def served_windows(
             values = values.copy()
             values[gaps] = fill_gaps(values[gaps])
         if scale is not None:
-            values = (values - scale[0][place]) / scale[1][place]
+            values = scale[place].apply(values)
         windows[:, :, place] = values
     reasons = np.full(len(windows), "", dtype=object)
     worst = missing.argmax(axis=1)

@@ -20,7 +20,7 @@ from affectkeras.evaluation.subject_scores import subject_scores
 from affectkeras.evaluation.subject_splits import inner_folds
 from affectkeras.export_signals import package_signal_model
 from affectkeras.fold_training import FoldJob, FoldPlan, set_weights, train_folds
-from affectkeras.pipelines.signal_features import simple_features
+from affectkeras.pipelines.signal_features import scale_by_subject, simple_features
 from affectkeras.reporting.report import write_report
 from affectkeras.run_result import common_parts
 from affectkeras.signal_facts import SignalFacts
@@ -122,7 +122,9 @@ def run_arm(
     runs.finish_part(part, facts)
 
 
-def run_floors(run: Path, data: Wearables, seed: int, windows: np.ndarray, rate_hz: float) -> None:
+def run_floors(
+    run: Path, data: Wearables, seed: int, windows: np.ndarray, rate_hz: float, scale: str
+) -> None:
     """Predict by the commonest class and by a logistic regression; write these parts of the run.
 
     Args:
@@ -131,8 +133,11 @@ def run_floors(run: Path, data: Wearables, seed: int, windows: np.ndarray, rate_
         seed: of the run's first seed: neither floor depends on it.
         windows: `(rows, time, channels)`, of which the regression has its features.
         rate_hz: of the windows.
+        scale: of the signals; unless it is `"none"`, the features are scaled by subject too.
     """
     features = simple_features(windows, rate_hz)
+    if scale != "none":
+        features = scale_by_subject(features, data.table.frame["subject"].to_numpy())
     for name, fit in ((MAJORITY, _majority), (LOGISTIC, _logistic)):
         part = runs.part_dir(run, seed, name)
         if runs.is_done(part):

@@ -34,6 +34,9 @@ SENSORS = (  # devices: what each of them measures
 )
 
 
+Scale = Literal["none", "subject", "rank"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Train fusion networks on the arousal or valence of people in debates."""
@@ -48,7 +51,7 @@ class Config:
     protocol: Literal["subject", "dyad", "paper"] = "subject"  # who is held out; paper leaks
     seconds: float = 20.0  # length of a window, which ends at its rating (lecture: 5, 20, 60)
     rate_hz: float = 4.0  # common rate of all signals (lecture: 4 Hz)
-    scale: Literal["subject", "none"] = "subject"  # each channel by its subject's mean and SD
+    scale: Scale = "subject"  # each channel by its subject's own (none, subject: mean and SD, rank)
     max_gap: float = 0.2  # share of missing samples above which a window is left out
     fusions: tuple[Fusion, ...] = get_args(Fusion)  # EF, SB-LF, CB-LF, SF-HF
     convolutions: tuple[Literal[2, 3], ...] = (2, 3)  # depths, each with every fusion
@@ -121,7 +124,9 @@ def run_target(config: Config, run: Path | None) -> dict:
             plan = fold_plan(config, seed)
             for arm in arms:
                 wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_run.run_floors(run, data, config.seeds[0], arms[0].inputs, config.rate_hz)
+        wearable_run.run_floors(
+            run, data, config.seeds[0], arms[0].inputs, config.rate_hz, config.scale
+        )
         result = wearable_run.finish(
             run,
             config,

@@ -35,6 +35,9 @@ CLAIMS = ()  # the lecture publishes no figure on these data
 RATE_HZ = 64  # of the pulse (lecture, "BVP Example (64Hz)")
 
 
+Scale = Literal["none", "subject", "rank"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Train an LSTM on the pulse of people in debates, with windows of several lengths."""
@@ -48,7 +51,7 @@ class Config:
     max_rejected: float = 0.05  # share of damaged ratings above which the run refuses to start
     protocol: Literal["subject", "dyad", "paper"] = "subject"  # who is held out; paper leaks
     seconds: tuple[int, ...] = (5, 20, 60)  # lengths of the windows, arms (lecture: 5; 20 and 60?)
-    scale: Literal["subject", "none"] = "subject"  # the pulse by its subject's mean and SD
+    scale: Scale = "subject"  # the pulse by its subject's own (none, subject: mean and SD, rank)
     max_gap: float = 0.2  # share of missing samples above which a window is left out
     hidden_size: int = 32  # numbers of state of the LSTM (lecture: open)
     dropout: float = 0.0  # share of the last state left out in training (lecture: open)

@@ -45,6 +45,9 @@ CLAIMS = (
 )
 
 
+Scale = Literal["none", "subject", "rank"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Train fusion networks to tell activities, leaving one subject out."""
@@ -56,7 +59,7 @@ class Config:
     samples: int = 128  # of a window (lecture: 128)
     step: int = 128  # samples from one window's beginning to the next (lecture: open)
     rate_hz: float = 33.0  # common rate of all signals (lecture: open)
-    scale: Literal["subject", "none"] = "none"  # each channel by its subject's mean and SD
+    scale: Scale = "none"  # of each channel by its subject (none, subject: mean and SD, rank)
     max_gap: float = 0.2  # share of missing samples above which a window is left out
     fusions: tuple[Fusion, ...] = get_args(Fusion)  # EF, SB-LF, CB-LF, SF-HF
     convolutions: tuple[Literal[2, 3], ...] = (2, 3)  # depths, each with every fusion
@@ -137,7 +140,9 @@ def main(config: Config) -> dict:
             plan = fold_plan(config, seed)
             for arm in arms:
                 wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_run.run_floors(run, data, config.seeds[0], arms[0].inputs, config.rate_hz)
+        wearable_run.run_floors(
+            run, data, config.seeds[0], arms[0].inputs, config.rate_hz, config.scale
+        )
         result = wearable_run.finish(
             run,
             config,

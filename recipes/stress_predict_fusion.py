@@ -27,12 +27,15 @@ from affectkeras.wearable_settings import fold_plan, settle_wearables, wearable_
 
 CLAIMS = ()  # the lecture publishes no figure on these data
 Fusion = Literal["early", "sensor", "channel", "shared"]
-SENSORS = {  # sensor → its channels: pulse, skin conductance, temperature, movement
+SENSORS = {  # sensor → its signals
     "pulse": ("bvp", "heart_rate"),
     "conductance": ("eda",),
     "temperature": ("temperature",),
     "movement": ("acceleration",),
 }
+
+
+Scale = Literal["none", "subject", "rank"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Config:
     seconds: float = 60.0  # length of a window
     step_s: float = 10.0  # from one window's beginning to the next, s
     rate_hz: float = 4.0  # common rate of all signals (lecture: 4 Hz)
-    scale: Literal["subject", "none"] = "subject"  # each channel by its subject's mean and SD
+    scale: Scale = "rank"  # each channel in its subject (none, subject: mean and SD, rank)
     max_gap: float = 0.2  # share of missing samples above which a window is left out
     fusions: tuple[Fusion, ...] = get_args(Fusion)  # EF, SB-LF, CB-LF, SF-HF
     convolutions: tuple[Literal[2, 3], ...] = (2, 3)  # depths, each with every fusion
@@ -80,14 +83,17 @@ def settle(config: Config) -> Config:
     return settle_wearables(config, "stress_predict", *layers)
 
 
-def channels_of():
+def channels_of(config: Config):
     """Return the channels of a window, sensor by sensor, and how many each sensor has."""
     from affectkeras.pipelines.signals import Channel
 
-    named = [name for names in SENSORS.values() for name in names]
-    # The length of the acceleration tells movement, however the wrist was turned.
-    channels = [Channel(name, "length" if name == "acceleration" else None) for name in named]
-    return channels, [len(names) for names in SENSORS.values()]
+    sensors = []
+    for names in SENSORS.values():
+        # The length of the acceleration tells movement, however the wrist was turned.
+        values = [Channel(name, "length" if name == "acceleration" else None) for name in names]
+        changes = [dataclasses.replace(one, change=True) for one in values if config.changes]
+        sensors.append([*values, *changes])
+    return [one for sensor in sensors for one in sensor], [len(sensor) for sensor in sensors]
 
 
 def load(config: Config):
@@ -101,7 +107,7 @@ def load(config: Config):
     return prepare_wearables(
         config,
         stretches,
-        channels_of()[0],
+        channels_of(config)[0],
         seconds=(config.seconds,),
         rate_hz=config.rate_hz,
         place="inside",
@@ -117,7 +123,7 @@ def main(config: Config) -> dict:
     from affectkeras import wearable_run
 
     data = load(config)
-    arms = fusion_arms(config, data, channels_of()[1], "stress_predict_fusion")
+    arms = fusion_arms(config, data, channels_of(config)[1], "stress_predict_fusion")
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("stress_predict_fusion", config, config.run_dir)
     nested = config.nested and len(arms) > 1  # of a single arm there is nothing to choose
@@ -126,7 +132,9 @@ def main(config: Config) -> dict:
             plan = fold_plan(config, seed)
             for arm in arms:
                 wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_run.run_floors(run, data, config.seeds[0], arms[0].inputs, config.rate_hz)
+        wearable_run.run_floors(
+            run, data, config.seeds[0], arms[0].inputs, config.rate_hz, config.scale
+        )
         result = wearable_run.finish(
             run,
             config,

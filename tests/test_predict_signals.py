@@ -272,7 +272,7 @@ def random_recording(name, subject, seed):
     return Recording(name, subject, signals)
 
 
-@pytest.mark.parametrize("scale", ["none", "subject"])
+@pytest.mark.parametrize("scale", ["none", "subject", "rank"])
 def test_windows_are_those_that_the_model_was_trained_on(scale):
     recordings = [random_recording(str(seed), "AAB"[seed], seed) for seed in range(3)]
     channels = (

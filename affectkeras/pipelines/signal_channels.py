@@ -10,11 +10,10 @@ from affectkeras.datasets.recordings import Recording
 from affectkeras.datasets.table import ExampleTable
 from affectkeras.errors import UserError
 from affectkeras.pipelines.resampling import resample_windows
+from affectkeras.pipelines.signal_scales import Scale, SubjectScale, subject_scale
 
 AXES = ("x", "y", "z")
 LENGTH = "length"
-# A standard deviation below this share of the mean is rounding, not a signal.
-STILL = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,19 +24,21 @@ class Channel:
         signal: its name, such as `"bvp"`.
         axis: of a signal with axes, which: 0, 1, 2 are x, y, z; `"length"`: that of the vector,
             which does not tell how the device was turned.
+        change: whether it is not the values that count but by how much each differs from the one
+            before it, up or down: how restless the signal is, whatever its level.
     """
 
     signal: str
     axis: int | Literal["length"] | None = None
+    change: bool = False
 
     @property
     def name(self) -> str:
-        """Such as `"bvp"` or `"acceleration.x"`."""
-        if self.axis is None:
-            return self.signal
-        if self.axis == LENGTH:
-            return f"{self.signal}.{LENGTH}"
-        return f"{self.signal}.{AXES[self.axis] if self.axis < len(AXES) else self.axis}"
+        """Such as `"bvp"`, `"acceleration.x"` or `"eda.change"`."""
+        axis = self.axis
+        if isinstance(axis, int):
+            axis = AXES[axis] if axis < len(AXES) else str(axis)
+        return ".".join([self.signal, *[axis] * (axis is not None), *["change"] * self.change])
 
 
 def cut_channels(
@@ -89,7 +90,8 @@ def channel_windows(
         values = resample_windows(signal, rate_hz, starts_s, samples)
         for place in places:
             axis = channels[place].axis
-            yield place, np.linalg.norm(values, axis=0) if axis == LENGTH else values[axis or 0]
+            found = np.linalg.norm(values, axis=0) if axis == LENGTH else values[axis or 0]
+            yield place, _changes(found) if channels[place].change else found
 
 
 def check_channels(table: ExampleTable, channels: Sequence[Channel]) -> None:
@@ -108,17 +110,15 @@ def check_channels(table: ExampleTable, channels: Sequence[Channel]) -> None:
 
 
 def subject_scales(
-    table: ExampleTable, channels: Sequence[Channel], rate_hz: float
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return every subject's mean and standard deviation of each channel.
+    table: ExampleTable, channels: Sequence[Channel], rate_hz: float, how: Scale
+) -> dict[str, list[SubjectScale]]:
+    """Return the scale of each channel of every subject; nothing where `how` is `"none"`.
 
-    They are taken at the common rate over the time from the first stretch to the last of each of
+    Values are taken at the common rate over the time from the first stretch to the last of each of
     the subject's recordings, all together, and of what is there of it.
-
-    Returns:
-        subject → mean and standard deviation (divisor n; 1 where the channel stands still), each
-        float64 `(channels,)`, NaN where there is no value.
     """
+    if how == "none":
+        return {}
     index, stretches = table.payload.index, table.frame
     firsts, lasts = stretches["start_s"].to_numpy(), stretches["end_s"].to_numpy()
     taken: dict[str, list[list[np.ndarray]]] = {}
@@ -130,17 +130,16 @@ def subject_scales(
         found = channel_windows(recording, channels, np.array([start]), samples, rate_hz)
         for place, values in found:
             of_subject[place].append(values[0][~np.isnan(values[0])].astype(np.float64))
-    return {subject: _mean_and_deviation(parts) for subject, parts in taken.items()}
+    return {
+        subject: [subject_scale(parts, how) for parts in of_channels]
+        for subject, of_channels in taken.items()
+    }
 
 
-def _mean_and_deviation(parts: list[list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    means, deviations = np.full(len(parts), np.nan), np.full(len(parts), np.nan)
-    for place, found in enumerate(parts):
-        values = np.concatenate(found) if found else np.empty(0)
-        if len(values):
-            means[place], deviations[place] = values.mean(), values.std()
-    still = deviations <= STILL * np.abs(means)
-    return means, np.where(still, 1, deviations)
+def _changes(values: np.ndarray) -> np.ndarray:
+    """Return how far each value is from the one before; the first as far as the second."""
+    changes = np.abs(np.diff(values, axis=1))
+    return np.concatenate([changes[:, :1], changes], axis=1) if changes.size else values * 0
 
 
 def _check_axis(channel: Channel, values: np.ndarray) -> None:

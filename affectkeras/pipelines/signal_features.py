@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from affectkeras.pipelines.signal_channels import STILL, Channel
+from affectkeras.pipelines.signal_channels import Channel
+from affectkeras.pipelines.signal_scales import STILL
 
 FEATURES = ("mean", "SD", "slope", "mean change")
 

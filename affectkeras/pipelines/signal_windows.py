@@ -18,9 +18,9 @@ from affectkeras.pipelines.signal_channels import (
     check_channels,
     subject_scales,
 )
+from affectkeras.pipelines.signal_scales import Scale
 
 Place = Literal["end", "inside"]
-Scale = Literal["none", "subject"]
 
 LEAST_STEP = 0.2  # s: ids tell a window's end to a tenth of a second
 
@@ -45,7 +45,8 @@ def cut_windows(
     With `scale="subject"` every channel has the subject's mean subtracted and is divided by the
     subject's standard deviation (divisor n; where a channel stands still, it is not divided). Both
     are taken at the common rate over the time from the first stretch to the last of each of the
-    subject's recordings, all together. No label is used, but the signals of the subjects in the
+    subject's recordings, all together. With `scale="rank"` a value becomes its rank among these
+    values, see `subject_scale`. No label is used, but the signals of the subjects in the
     test part are, beyond the single window: it tells how well a model does for a person whose
     recording is known as a whole.
 
@@ -83,7 +84,7 @@ def cut_windows(
     check_channels(table, channels)
     stretches, starts, ends = _lay_windows(table.frame, seconds, place, step_s)
     owners = table.payload.index[stretches]
-    scales = subject_scales(table, channels, rate_hz) if scale == "subject" else None
+    scales = subject_scales(table, channels, rate_hz, scale)
     signals = np.full((len(starts), samples, len(channels)), np.nan, np.float32)
     missing = np.ones((len(starts), len(channels)))
     for number in np.unique(owners):
@@ -91,9 +92,8 @@ def cut_windows(
         found = channel_windows(recording, channels, starts[rows], samples, rate_hz)
         for column, values in found:
             missing[rows, column], values = _fill(values, max_gap)
-            if scales is not None:
-                mean, deviation = scales[recording.subject]
-                values = (values - mean[column]) / deviation[column]
+            if scales:
+                values = scales[recording.subject][column].apply(values)
             signals[rows, :, column] = values
     frame = _window_frame(table, stretches, starts, ends)
     reasons = _reasons(missing, channels, max_gap)

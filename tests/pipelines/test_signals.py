@@ -382,6 +382,37 @@ def test_the_length_of_a_vector_is_a_channel_of_its_own():
     assert length.name == "acceleration.length"
 
 
+def test_values_become_their_ranks_among_all_of_the_subject():
+    """Of 1, 1, 2, 9: shares below, ties half, are 1/4, 1/4, 5/8, 7/8; evenly from -√3 to √3."""
+    one = recording(eda=([1.0, 1.0, 2.0, 9.0], 1.0, 0))
+    found = cut_windows(stretches([one], [(0, 0, 4, 0)]), [EDA], seconds=4, rate_hz=1, scale="rank")
+    expected = (np.array([1 / 4, 1 / 4, 5 / 8, 7 / 8]) - 0.5) * 2 * np.sqrt(3)
+    np.testing.assert_allclose(signals_of(found)[0, :, 0], expected, rtol=1e-6)
+
+
+def test_ranks_are_those_of_the_whole_recording_and_forget_its_distribution():
+    values = np.random.default_rng(0).gamma(0.3, size=400).astype(np.float32)
+    one = recording(eda=(values, 4.0, 0))
+    table = stretches([one], [(0, 0, 100, 0)])
+    found = signals_of(
+        cut_windows(table, [EDA], seconds=10, place="inside", step_s=10, scale="rank")
+    )
+    assert abs(found.mean()) < 1e-6
+    assert found.std() == pytest.approx(1, abs=1e-3)
+    order = np.argsort(values)
+    np.testing.assert_array_equal(np.argsort(found.ravel()), order)
+
+
+def test_a_channel_of_changes_tells_how_far_each_value_is_from_the_one_before():
+    one = recording(eda=([1.0, 4.0, 2.0, 2.0], 1.0, 0))
+    change = Channel("eda", change=True)
+    table = stretches([one], [(0, 0, 4, 0)])
+    found = cut_windows(table, [change, EDA], seconds=4, rate_hz=1)
+    np.testing.assert_array_equal(signals_of(found)[0], [[3, 1], [3, 4], [2, 2], [0, 2]])
+    assert change.name == "eda.change"
+    assert Channel("acceleration", 1, change=True).name == "acceleration.y.change"
+
+
 def test_an_unknown_signal_names_the_known_ones():
     one = recording(eda=(ramp(10), 4.0, 0), heart_rate=(ramp(10, 1.0), 1.0, 0))
     table = stretches([one], [(0, 0, 5, 0)])
@@ -433,7 +464,10 @@ def test_channels_that_cannot_be_are_refused(channels, message):
         ({"seconds": 0}, "`seconds` and `rate_hz` must be above 0. Received: seconds=0, rate_hz=4"),
         ({"seconds": 5.1}, r"`seconds \* rate_hz` must be a whole number. Received: seconds=5.1"),
         ({"place": "start"}, r"`place` must be one of \('end', 'inside'\). Received: 'start'"),
-        ({"scale": "all"}, r"`scale` must be one of \('none', 'subject'\). Received: 'all'"),
+        (
+            {"scale": "all"},
+            r"`scale` must be one of \('none', 'subject', 'rank'\). Received: 'all'",
+        ),
         ({"step_s": 1}, "goes with place='inside' only. Received: step_s=1, place='end'"),
         ({"step_s": 0, "place": "inside"}, "`step_s` must be at least 0.2 s"),
         ({"max_gap": 1}, r"`max_gap` must be in \[0, 1\). Received: max_gap=1"),
