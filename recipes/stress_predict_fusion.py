@@ -49,6 +49,7 @@ class Config:
     step_s: float = 10.0  # from one window's beginning to the next, s
     rate_hz: float = 4.0  # common rate of all signals (lecture: 4 Hz)
     scale: Scale = "rank"  # each channel in its subject (none, subject: mean and SD, rank)
+    changes: bool = True  # beside each signal how far it moves from sample to sample
     max_gap: float = 0.2  # share of missing samples above which a window is left out
     fusions: tuple[Fusion, ...] = get_args(Fusion)  # EF, SB-LF, CB-LF, SF-HF
     convolutions: tuple[Literal[2, 3], ...] = (2, 3)  # depths, each with every fusion
