@@ -13,13 +13,21 @@ import pytest
 
 import recipes
 from affectkeras.datasets import reader
-from affectkeras.datasets.sample import sample_anu_stress, sample_sfew
+from affectkeras.datasets.sample import (
+    sample_anu_stress,
+    sample_k_emocon,
+    sample_pamap2,
+    sample_sfew,
+    sample_stress_predict,
+)
 from affectkeras.errors import UserError
 from affectkeras.evaluation.leakage import CHECKS
 from affectkeras.evaluation.number_metrics import concordance
+from affectkeras.evaluation.subject_scores import subject_scores, subject_summary
 from affectkeras.number_results import summarise_numbers
 from affectkeras.results import summarise
 from tests.recipe_runs import run, start, write_faces
+from tests.tiny_k_emocon import write_k_emocon
 
 NAMES = [module.name for module in pkgutil.iter_modules(recipes.__path__)]
 # Of a size that trains in seconds; BDR removes at the end of epoch 6.
@@ -32,12 +40,23 @@ TABLES = {
     "anustress_stressnet": lambda: reader("anu_stress").read(
         sample_anu_stress(), labels=20, frames=1, crop=480, progress=False
     ),
+    "kemocon_lstm": lambda: reader("k_emocon").read(sample_k_emocon(), progress=False),
+    "kemocon_fusion": lambda: reader("k_emocon").read(sample_k_emocon(), progress=False),
+    "pamap2_fusion": lambda: reader("pamap2").read(sample_pamap2(), progress=False),
+    "stress_predict_fusion": lambda: reader("stress_predict").read(
+        sample_stress_predict(), progress=False
+    ),
 }
+FUSION = ("--filters", "2", "--dense", "4", "--epochs", "1", "--inner-folds", "2")
 SMALLEST = {
     "sfew_resnet": ("--train-rows", "60", *TINY[:10]),
     "fer_pruned_cnn": ("--train-rows", "60", "--batch-size", "16", "--epochs", "3"),
     "anustress_stressnet": ("--frames", "1", "--image-size", "32", "--epochs", "2"),
     "affwild_cnn_gru": ("--every", "12", "--image-size", "32", "--epochs", "2"),
+    "kemocon_lstm": ("--hidden-size", "4", "--epochs", "1", "--inner-folds", "2"),
+    "kemocon_fusion": ("--seconds", "5", "--fusions", "sensor", *FUSION),
+    "pamap2_fusion": ("--fusions", "shared", *FUSION),
+    "stress_predict_fusion": ("--fusions", "channel", "--step-s", "60", *FUSION),
 }
 
 
@@ -78,6 +97,10 @@ def test_a_recipe_runs_quickly_on_sample_data_and_leaves_a_whole_run_folder(name
     assert {*result["leakage"]["checks"], *result["leakage"]["not_checked"]} == set(CHECKS)
     if "targets" in result:
         assert_numbers_are_invariant(result, predictions)
+    elif "by_subject" in result:
+        assert_subjects_are_invariant(result, predictions)
+        assert_windows_are_served_as_by_keras(folder, TABLES[name]())
+        assert "--dataset " + result["dataset"]["name"] + " FOLDER" in printed
     else:
         assert_evaluation_is_invariant(folder, result, TABLES[name]())
 
@@ -101,6 +124,58 @@ def assert_numbers_are_invariant(result: dict, predictions: pd.DataFrame) -> Non
                 for name in ("mean", "ci95"):
                     other = again[arm]["test"]["targets"][target][metric][name]
                     assert other == pytest.approx(figures[metric][name]), (arm, target, metric)
+
+
+def assert_subjects_are_invariant(result: dict, predictions: pd.DataFrame) -> None:
+    """Hold that the order of the rows changes no figure, neither pooled nor by subject."""
+    shuffled = predictions.sample(frac=1, random_state=0)
+    names, target = result["class_names"], result["dataset"]["target"]
+    again = summarise(shuffled, names, target=target)
+    by_subject = subject_summary(subject_scores(shuffled, names, target))
+    assert set(by_subject) == set(again) == set(result["arms"]) >= set(result["floors"])
+    for arm, found in result["arms"].items():
+        assert by_subject[arm] == result["by_subject"][arm] == found["test"]["by_subject"]
+        for metric in ("accuracy", "macro_f1"):
+            for name in ("mean", "ci95"):
+                other = again[arm]["test"][metric][name]
+                assert other == pytest.approx(found["test"][metric][name]), (arm, metric)
+    # Every arm, floors too, is tested on the same rows, each once.
+    test = predictions[predictions["split"] == "test"]
+    rows = test.groupby("arm")["example_id"].agg(lambda column: tuple(sorted(column)))
+    assert rows.nunique() == 1
+    assert len(rows.iloc[0]) == result["dataset"]["examples"]["test"]
+
+
+def assert_windows_are_served_as_by_keras(folder: Path, table) -> None:
+    """Hold that `predict` gives of recordings what the Keras model does, in any order."""
+    import keras
+
+    from affectkeras.signal_model import (
+        load_signal_model,
+        predict_recording,
+        scales_of,
+        served_windows,
+        window_starts,
+    )
+
+    model = load_signal_model(folder)
+    recordings = table.payload.recordings
+    recording = next(one for one in recordings if set(model.facts.signals) <= set(one.signals))
+    scale = scales_of([recording], model.facts).get(recording.subject)
+    starts = window_starts(recording, model.facts, model.facts.seconds)
+    windows, reasons = served_windows(recording, model.facts, starts, scale)
+    usable = reasons == ""
+    shaped = windows[usable].reshape(-1, *model.facts.window_shape)
+    assert len(shaped) >= 5
+    logits = keras.models.load_model(folder / "model.keras").predict(shaped, verbose=0)
+    expected = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert expected.std(axis=0).min() > 1e-4
+    rows = predict_recording(model, recording, model.facts.seconds, scale)
+    columns = [f"p_{name}" for name in model.facts.class_names]
+    np.testing.assert_allclose(rows.loc[usable, columns], expected, atol=1e-5)
+    order = np.random.default_rng(0).permutation(len(shaped))
+    np.testing.assert_allclose(model.predict(windows[usable][order]), expected[order], atol=1e-5)
 
 
 def assert_evaluation_is_invariant(folder: Path, result: dict, table) -> None:
@@ -164,25 +239,41 @@ def test_the_same_seed_gives_the_same_figures_twice_and_arms_share_their_first_e
 @pytest.mark.parametrize("plan", ["paper", "staged"])
 def test_a_run_killed_again_and_again_ends_like_one_that_was_left_alone(faces, tmp_path, plan):
     settings = own_faces(faces, "--plan", plan, "--removal", "none", "bdr")
-    run(*settings, "--run-dir", tmp_path / "whole")
+    kill_again_and_again(tmp_path, settings, kills=3, at_least=2, chance=random.Random(plan))
+    assert_equal_runs(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_run_on_wearables_killed_again_and_again_ends_like_one_left_alone(tmp_path):
+    people = write_k_emocon(tmp_path / "k_emocon", (1, 2, 3, 4, 5, 6))
+    settings = (
+        *("recipes.kemocon_lstm", "--data-dir", people, "--subjects", "all"),
+        *("--target", "arousal", "--seconds", "2", "3", "--hidden-size", "4"),
+        *("--epochs", "1", "--inner-folds", "2"),
+    )
+    kill_again_and_again(tmp_path, settings, kills=2, at_least=2, chance=random.Random(0))
+    kept = ("predictions.csv", "history.csv", "choices.csv", "subject_scores.csv")
+    assert_equal_runs(tmp_path / "whole", tmp_path / "killed", kept)
+
+
+def kill_again_and_again(folder: Path, settings, *, kills, at_least, chance) -> None:
+    """Run a recipe in `folder`/whole undisturbed, and in `folder`/killed with deaths on the way."""
+    run(*settings, "--run-dir", folder / "whole")
     began = time.perf_counter()
     # A cache that one run has filled would spare the other the work that is to be interrupted.
-    killed = tmp_path / "killed"
+    killed = folder / "killed"
     process = start(*settings, "--run-dir", killed)
-    chance = random.Random(plan)
     deaths = 0
-    for checkpoints in (1, 1, 1):
-        wait_for_progress(process, killed, checkpoints, chance.uniform(0, 1))
+    for _ in range(kills):
+        wait_for_progress(process, killed, 1, chance.uniform(0, 1))
         if process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)
         process.communicate()
         deaths += 1
-        process = start("recipes.sfew_resnet", "--resume", killed)
+        process = start(settings[0], "--resume", killed)
     printed, _ = process.communicate()
     assert process.returncode == 0, printed[-4000:]
-    assert deaths >= 2, f"only {deaths} kills in {time.perf_counter() - began:.0f} s"
-    assert_equal_runs(tmp_path / "whole", killed)
+    assert deaths >= at_least, f"only {deaths} kills in {time.perf_counter() - began:.0f} s"
 
 
 def wait_for_progress(process, run_dir: Path, saves: int, delay: float) -> None:
@@ -199,10 +290,12 @@ def last_save(run_dir: Path) -> list:
     return sorted((p.name, p.parent.name, p.stat().st_mtime_ns) for p in run_dir.glob("parts/*/*"))
 
 
-def assert_equal_runs(one: Path, other: Path) -> None:
+def assert_equal_runs(
+    one: Path, other: Path, kept=("predictions.csv", "removals.csv", "scores.csv")
+) -> None:
     import keras
 
-    for name in ("predictions.csv", "removals.csv", "scores.csv"):
+    for name in kept:
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
     results = [json.loads((folder / "result.json").read_text()) for folder in (one, other)]
     assert results[0]["arms"] == results[1]["arms"]
