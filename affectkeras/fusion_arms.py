@@ -67,6 +67,7 @@ def build_fusion(config, time: int, sensors, classes: int, fusion: str, convolut
         dense=config.dense,
         normalize=config.normalize,
         batch_normalization=config.batch_normalization,
+        smooth=config.smooth,
         pool=config.pool,
         dropout=config.dropout,
     )

@@ -12,7 +12,7 @@ from affectkeras.pipelines.signal_windows import LEAST_STEP
 BOTH, TARGETS = "both", ("arousal", "valence")
 POSITIVE = (
     *("epochs", "batch_size", "learning_rate", "seconds", "rate_hz", "hidden_size"),
-    *("filters", "kernel_size", "dense", "pool", "samples", "step", "step_s"),
+    *("filters", "kernel_size", "dense", "smooth", "pool", "samples", "step", "step_s"),
 )
 LISTS = ("seeds", "fusions", "convolutions", "seconds")
 SHARES = ("max_gap", "dropout")  # from 0 to below 1
@@ -137,14 +137,14 @@ def _check_windows(settings: Mapping[str, Any]) -> None:
                 f"{_option(name)} must leave at least {LEAST_STEP} s from one window's beginning "
                 f"to the next. Received: {step_s:.3g} s"
             )
-    left, depth = samples, max(settings["convolutions"])
+    left, depth = samples // settings["smooth"], max(settings["convolutions"])
     for _ in range(depth):
         left = (left - settings["kernel_size"] + 1) // settings["pool"]
     if left < 1:
         raise UserError(
             f"--convolutions {depth} with --kernel-size {settings['kernel_size']} and --pool "
             f"{settings['pool']} leave nothing of a window of {samples} samples. Give longer ones "
-            f"({told}), pool less or take fewer convolutions."
+            f"({told}), smooth or pool less, or take fewer convolutions."
         )
 
 

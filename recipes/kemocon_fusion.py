@@ -58,6 +58,7 @@ class Config:
     filters: int = 32  # of each convolution (lecture: 32)
     kernel_size: int = 3  # samples that a filter spans (lecture: 3)
     dense: int = 64  # units of the dense layer (lecture: 256)
+    smooth: int = 1  # samples averaged before the first convolution (lecture: none)
     pool: int = 2  # length of the maximum after each convolution (lecture: none)
     dropout: float = 0.5  # share of the dense layer left out in training (lecture: none)
     normalize: bool = True  # z-normalisation by training rows inside the network (lecture: zNorm)

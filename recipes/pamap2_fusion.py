@@ -66,6 +66,7 @@ class Config:
     filters: int = 32  # of each convolution (lecture: 32)
     kernel_size: int = 3  # samples that a filter spans (lecture: 3)
     dense: int = 256  # units of the dense layer (lecture: 256)
+    smooth: int = 1  # samples averaged before the first convolution (lecture: none)
     pool: int = 1  # length of the maximum after each convolution (lecture: none)
     dropout: float = 0.0  # share of the dense layer left out in training (lecture: none)
     normalize: bool = True  # z-normalisation by training rows inside the network (lecture: zNorm)

@@ -21,6 +21,7 @@ class Settings:
     filters: int = 4
     kernel_size: int = 3
     dense: int = 5
+    smooth: int = 1
     pool: int = 1
     dropout: float = 0.0
     normalize: bool = True

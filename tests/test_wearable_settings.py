@@ -47,6 +47,7 @@ class Config:
     fusions: tuple[str, ...] = ("early", "shared")
     convolutions: tuple[int, ...] = (2, 3)
     kernel_size: int = 3
+    smooth: int = 1
     pool: int = 2
     dropout: float = 0.5
     epochs: int = 15

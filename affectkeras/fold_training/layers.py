@@ -194,6 +194,17 @@ def take_maximum(layer, run: Pass, x):
     return x
 
 
+def take_mean(layer, run: Pass, x):
+    """Mean of neighbours in time, of `(folds, batch, time, channels)`."""
+    demand(layer, padding="valid", data_format="channels_last")
+    if tuple(layer.strides) != tuple(layer.pool_size):
+        refuse(layer, f"with strides={layer.strides!r}")
+    (size,) = layer.pool_size
+    folds, batch, time, channels = x.shape
+    kept = x[:, :, : time // size * size]
+    return tf.reduce_mean(tf.reshape(kept, (folds, batch, time // size, size, channels)), 3)
+
+
 def average_over_time(layer, run: Pass, x):
     demand(layer, data_format="channels_last", keepdims=False)
     return tf.reduce_mean(x, 2)

@@ -18,6 +18,7 @@ KINDS = {
     keras.layers.ReLU: layers.rectify,
     keras.layers.MaxPooling1D: layers.take_maximum,
     keras.layers.MaxPooling2D: layers.take_maximum,
+    keras.layers.AveragePooling1D: layers.take_mean,
     keras.layers.GlobalAveragePooling1D: layers.average_over_time,
     keras.layers.GlobalMaxPooling1D: layers.maximum_over_time,
     keras.layers.Flatten: layers.flatten,

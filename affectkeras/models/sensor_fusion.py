@@ -19,6 +19,7 @@ def build_sensor_fusion(
     dense: int = 256,
     normalize: bool = True,
     batch_normalization: bool = True,
+    smooth: int = 1,
     pool: int = 1,
     dropout: float = 0.0,
 ) -> keras.Model:
@@ -55,22 +56,24 @@ def build_sensor_fusion(
             (zNorm). Both are 0 and 1 until they are set from training rows: by `train_folds`, or
             by the `adapt` of the layer `"normalization"` before the model is compiled.
         batch_normalization: whether it follows every convolution (BN).
+        smooth: samples of which the mean is taken before the first convolution (paper: 1, none).
         pool: length of the maximum taken after every convolution (paper: 1, none).
         dropout: share of the dense layer's units left out in training (paper: 0).
 
     Returns:
         A functional model from `(batch, time, channels)` to float32 logits `(batch, classes)`. Its
-        layers are `"signals"`, `"normalization"`; of each stack `conv1`, `batch_normalization1`,
-        `activation1`, `pool1`, … and `flatten`, with `sensor1_`, `channel1_` or `shared_` before
-        them but in early fusion; then `"features"`, `"dense"`, `"dropout"` and `"logits"`.
+        layers are `"signals"`, `"normalization"`, `"smooth"`; of each stack `conv1`,
+        `batch_normalization1`, `activation1`, `pool1`, … and `flatten`, with `sensor1_`,
+        `channel1_` or `shared_` before them but in early fusion; then `"features"`, `"dense"`,
+        `"dropout"` and `"logits"`.
 
     Raises:
         ValueError: when an argument is out of range.
     """
     sensors = tuple(sensors)
     _check(sensors, classes, fusion, convolutions, dropout)
-    _check_sizes(time, filters, kernel_size, dense, pool)
-    _check_length(time, convolutions, kernel_size, pool)
+    _check_sizes(time, filters, kernel_size, dense, smooth, pool)
+    _check_length(time // smooth, convolutions, kernel_size, pool)
     stack = {
         "convolutions": convolutions,
         "filters": filters,
@@ -83,6 +86,8 @@ def build_sensor_fusion(
     x = signals
     if normalize:
         x = keras.layers.Normalization(axis=-1, dtype="float32", name="normalization")(x)
+    if smooth > 1:
+        x = keras.layers.AveragePooling1D(smooth, name="smooth")(x)
     if fusion == "early":
         x = _convolve(x, "", **stack)
     elif fusion == "shared":
@@ -163,12 +168,13 @@ def _check(sensors, classes, fusion, convolutions, dropout) -> None:
         raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}")
 
 
-def _check_sizes(time, filters, kernel_size, dense, pool) -> None:
+def _check_sizes(time, filters, kernel_size, dense, smooth, pool) -> None:
     sizes = {
         "time": time,
         "filters": filters,
         "kernel_size": kernel_size,
         "dense": dense,
+        "smooth": smooth,
         "pool": pool,
     }
     for name, value in sizes.items():

@@ -192,3 +192,11 @@ def test_arguments_out_of_range_are_named(changed, message):
 def test_the_shortest_window_is_one_that_leaves_one_time():
     model = build_sensor_fusion(5, (1,), 2, **SMALL)
     assert model.get_layer("flatten").output.shape == (None, 3)
+
+
+def test_smoothing_takes_the_mean_of_neighbours_before_the_first_convolution():
+    model = build_sensor_fusion(12, (1,), 2, smooth=4, convolutions=2, kernel_size=1, filters=2)
+    assert model.get_layer("smooth").output.shape == (None, 3, 1)
+    smoothed = keras.Model(model.input, model.get_layer("smooth").output)
+    found = smoothed(np.arange(12, dtype=np.float32).reshape(1, 12, 1))
+    np.testing.assert_allclose(np.ravel(found), [1.5, 5.5, 9.5])
