@@ -57,7 +57,7 @@ def train(run, data, seeds=SEEDS, plan=PLAN):
         for arm in arms_of(data):
             plan = dataclasses.replace(plan, seed=seed)
             run_arm(run, data, arm, plan, inner=2, nested=True)
-    run_floors(run, data, seeds[0], data.inputs[SECONDS], RATE_HZ)
+    run_floors(run, data, seeds[0], data.inputs[SECONDS], RATE_HZ, "none")
 
 
 def end(run, data, settings):
@@ -293,7 +293,7 @@ def test_a_network_passes_the_floors_and_falls_to_chance_with_shuffled_labels(tm
         data = tiny_wearables(tiny_stretches(8, 60), shuffle_labels=shuffled)
         (tmp_path / name).mkdir()
         run_arm(tmp_path / name, data, tiny_arm(data), PLAN, inner=2, nested=False)
-        run_floors(tmp_path / name, data, 0, data.inputs[SECONDS], RATE_HZ)
+        run_floors(tmp_path / name, data, 0, data.inputs[SECONDS], RATE_HZ, "none")
         found[name] = scores_by_arm(tmp_path / name)
     plain, shuffled = found["plain"], found["shuffled"]
     for arm in ("linear", "logistic"):
@@ -322,7 +322,7 @@ def predictions_of(run, data, arm):
 
 def test_the_majority_floor_names_the_commonest_class_of_a_folds_training_rows(tmp_path):
     data = labelled([0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 1, 1])
-    run_floors(tmp_path, data, 3, data.inputs[SECONDS], RATE_HZ)
+    run_floors(tmp_path, data, 3, data.inputs[SECONDS], RATE_HZ, "none")
     found = predictions_of(tmp_path, data, "majority")
     # Others' stress in 5 of 8 rows, in 3 of 8, in 2 of 8.
     expected = ["stress"] * 4 + ["baseline"] * 8
@@ -331,33 +331,52 @@ def test_the_majority_floor_names_the_commonest_class_of_a_folds_training_rows(t
     assert set(found["seed"]) == {3}
 
 
-def test_the_logistic_floor_is_that_of_scikit_learn_on_simple_features(tmp_path):
-    names = ("baseline", "stress", "amusement")
-    data = labelled([0, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 1], names)
-    run_floors(tmp_path, data, 0, data.inputs[SECONDS], RATE_HZ)
-    found = predictions_of(tmp_path, data, "logistic")
-    features = simple_features(data.inputs[SECONDS], RATE_HZ)
+def logistic_of_scikit_learn(features, data):
+    """Return the probabilities of each row, by a regression on the rows of others."""
+    found = np.zeros((len(features), 2))
     for split in data.splits:
         known = features[split.train]
         centre, spread = known.mean(axis=0), known.std(axis=0)
         model = LogisticRegression(class_weight="balanced", max_iter=1000)
         model.fit((known - centre) / spread, data.labels[split.train])
-        expected = model.predict_proba((features[split.test] - centre) / spread)
-        columns = found[["p_baseline", "p_stress"]].to_numpy()
-        np.testing.assert_allclose(columns[split.test], expected, atol=1e-6)
+        found[split.test] = model.predict_proba((features[split.test] - centre) / spread)
+    return found
+
+
+def test_the_logistic_floor_is_that_of_scikit_learn_on_simple_features(tmp_path):
+    names = ("baseline", "stress", "amusement")
+    data = labelled([0, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 1], names)
+    run_floors(tmp_path, data, 0, data.inputs[SECONDS], RATE_HZ, "none")
+    found = predictions_of(tmp_path, data, "logistic")
+    features = simple_features(data.inputs[SECONDS], RATE_HZ)
+    expected = logistic_of_scikit_learn(features, data)
+    np.testing.assert_allclose(found[["p_baseline", "p_stress"]], expected, atol=1e-6)
     # A class that nobody shows is never named.
     assert (found["p_amusement"] == 0).all()
 
 
+@pytest.mark.parametrize("scale", ["subject", "rank"])
+def test_of_signals_scaled_by_subject_the_features_are_scaled_by_subject_too(scale, tmp_path):
+    data = labelled([0, 1, 0, 1, 0, 1, 1, 0, 0, 0, 0, 1])
+    run_floors(tmp_path, data, 0, data.inputs[SECONDS], RATE_HZ, scale)
+    found = predictions_of(tmp_path, data, "logistic")
+    features = simple_features(data.inputs[SECONDS], RATE_HZ)
+    for first in (0, 4, 8):
+        theirs = features[first : first + 4]
+        features[first : first + 4] = (theirs - theirs.mean(axis=0)) / theirs.std(axis=0)
+    expected = logistic_of_scikit_learn(features, data)
+    np.testing.assert_allclose(found[["p_baseline", "p_stress"]], expected, atol=1e-6)
+
+
 def test_floors_are_predicted_once_and_read_nothing_early(tmp_path):
     data = tiny_wearables(tiny_stretches(3, 5))
-    run_floors(tmp_path, data, 0, data.inputs[SECONDS], RATE_HZ)
+    run_floors(tmp_path, data, 0, data.inputs[SECONDS], RATE_HZ, "none")
     for floor in wearable_run.FLOORS:
         facts = runs.part_facts(runs.part_dir(tmp_path, 0, floor))
         assert [seal["test_rows_read"] for seal in facts["seals"]] == [5, 5, 5]
         assert [seal["fitted"] for seal in facts["seals"]] == [{"weights": {floor: 10}}] * 3
     before = (tmp_path / "parts" / "seed-0-logistic" / "done.json").stat().st_mtime_ns
-    run_floors(tmp_path, data, 0, data.inputs[SECONDS], RATE_HZ)
+    run_floors(tmp_path, data, 0, data.inputs[SECONDS], RATE_HZ, "none")
     assert (tmp_path / "parts" / "seed-0-logistic" / "done.json").stat().st_mtime_ns == before
 
 
@@ -401,7 +420,7 @@ def test_the_served_model_gives_what_keras_does_and_tells_how_windows_are_cut(fi
     assert facts == model.facts.to_json()
     told = {"target": "stress", "rate_hz": 4.0, "seconds": 5, "scale": "none", "rows": "samples"}
     assert {name: facts[name] for name in told} == told
-    assert facts["channels"] == [{"signal": "eda", "axis": None}]
+    assert facts["channels"] == [{"signal": "eda", "axis": None, "change": False}]
     assert facts["class_names"] == list(CLASS_NAMES)
     assert result["exports"]["linear-eda"]["saved_model"]["max_difference"] <= 1e-4
 
@@ -429,7 +448,7 @@ def test_the_arm_that_validated_best_is_served_though_it_tests_worse(
     runs.create_run("stress_predict_fusion", settings, tmp_path)
     for arm in arms_of(pairs):
         run_arm(tmp_path, pairs, arm, PLAN, inner=2, nested=False)
-    run_floors(tmp_path, pairs, 0, pairs.inputs[SECONDS], RATE_HZ)
+    run_floors(tmp_path, pairs, 0, pairs.inputs[SECONDS], RATE_HZ, "none")
     result = end(tmp_path, pairs, settings)
     assert result["served_arm"] == "temperature"
     assert result["metrics"]["test"]["accuracy"]["mean"] == 0
@@ -437,7 +456,7 @@ def test_the_arm_that_validated_best_is_served_though_it_tests_worse(
     # Nothing was chosen within folds, so there is no such arm.
     assert list(result["arms"]) == ["temperature", "eda", "majority", "logistic"]
     facts = json.loads((tmp_path / "saved_model/assets.extra/signal_model.json").read_text())
-    assert facts["channels"] == [{"signal": "temperature", "axis": None}]
+    assert [one["signal"] for one in facts["channels"]] == ["temperature"]
 
 
 def test_a_result_holds_arms_choice_and_floors_with_their_scores_by_subject(finished):
