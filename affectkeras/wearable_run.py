@@ -277,6 +277,8 @@ def finish(
         prepare_s=data.prepare_s,
     )
     parts["timing"]["served_s"] = serve_s
+    if hasattr(config, "target"):
+        parts["dataset"]["rating"] = config.target  # the one that is told as low or high
     majority = results.majority_baseline(data.labels, data.splits, target.class_names)
     parts |= {"class_names": list(target.class_names), "baselines": {"majority": majority}, **said}
     result = results.write_result(run, parts)

@@ -115,6 +115,7 @@ def run_target(config: Config, run: Path | None) -> dict:
     """Run the experiment for one target, or go on with it, and return its result."""
     from affectkeras import wearable_run
 
+    print(f"{config.target}: low (1 to {config.high_from - 1}) or high ({config.high_from} to 5)")
     data = load(config)
     arms = fusion_arms(config, data, [len(names) for names in SENSORS], "kemocon_fusion")
     # Made only now, so that a start that was refused leaves no folder behind.

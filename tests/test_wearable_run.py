@@ -478,6 +478,19 @@ def test_a_result_holds_arms_choice_and_floors_with_their_scores_by_subject(fini
     assert claim["ours"] == result["by_subject"]["eda"]["macro_f1"]["mean"]
 
 
+def test_of_a_rating_that_is_told_as_low_or_high_the_result_says_which(finished, pairs, tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Rated(Settings):
+        target: str = "valence"
+
+    whole, result, _ = finished
+    assert "rating" not in result["dataset"]
+    run = tmp_path / "run"
+    shutil.copytree(whole.with_name("trained"), run)
+    assert end(run, pairs, Rated(seeds=SEEDS))["dataset"]["rating"] == "valence"
+    assert "stress_predict · valence · subject" in (run / "report.html").read_text()
+
+
 def test_the_pooled_majority_is_the_floor_of_the_same_name(finished):
     _, result, _ = finished
     floor = result["arms"]["majority"]["test"]

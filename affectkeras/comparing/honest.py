@@ -81,7 +81,7 @@ def _is_counterpart(other: dict, result: dict) -> bool:
         alike = all(
             other["dataset"][name] == result["dataset"][name]
             for name in ("name", "sample", "quick")
-        )
+        ) and other["dataset"].get("rating") == result["dataset"].get("rating")
         honest = other["protocol"]["name"] not in LEAKY_PROTOCOLS
         return alike and honest and other["status"] == "complete" and (
             other["recipe"] == result["recipe"]

@@ -189,6 +189,7 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
         str(part)
         for part in (
             dataset.get("name"),
+            dataset.get("rating"),
             (result.get("protocol") or {}).get("name"),
             run.folder.resolve().name,
             f"status: {result.get('status', 'unfinished')}",

@@ -39,7 +39,10 @@ def test_a_leaky_run_names_the_honest_one_beside_it(tmp_path):
 
 @pytest.mark.parametrize(
     "other",
-    [{"protocol": "paper"}, {"status": "running"}, {"name": "rafdb"}, {"quick": True}],
+    [
+        *({"protocol": "paper"}, {"status": "running"}, {"name": "rafdb"}, {"quick": True}),
+        {"rating": "valence"},
+    ],
 )
 def test_runs_that_are_no_counterpart_are_not_named_and_the_command_is_given(tmp_path, other):
     write_run(tmp_path / "other", **other)
