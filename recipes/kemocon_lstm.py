@@ -160,7 +160,7 @@ def run_target(config: Config, run: Path | None) -> dict:
             for arm in arms:
                 wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
         wearable_run.run_floors(
-            run, data, config.seeds[0], data.inputs[max(config.seconds)], RATE_HZ
+            run, data, config.seeds[0], data.inputs[max(config.seconds)], RATE_HZ, config.scale
         )
         result = wearable_run.finish(
             run,
