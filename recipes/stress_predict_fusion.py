@@ -56,11 +56,11 @@ class Config:
     filters: int = 8  # of each convolution (lecture: 32)
     kernel_size: int = 3  # samples that a filter spans (lecture: 3)
     dense: int = 64  # units of the dense layer (lecture: 256)
-    smooth: int = 4  # samples averaged before the first convolution (lecture: none)
-    pool: int = 3  # length of the maximum after each convolution (lecture: none)
+    smooth: int = 1  # samples averaged before the first convolution (lecture: none)
+    pool: int = 4  # length of the maximum after each convolution (lecture: none)
     dropout: float = 0.3  # share of the dense layer left out in training (lecture: none)
     normalize: bool = True  # z-normalisation by training rows inside the network (lecture: zNorm)
-    batch_normalization: bool = True  # after each convolution (lecture: BN)
+    batch_normalization: bool = False  # after each convolution (lecture: BN)
     epochs: int = 6  # passes over the training windows
     batch_size: int = 64  # windows per step
     learning_rate: float = 2e-3  # of Adam, falling to 0 along a cosine
@@ -74,8 +74,8 @@ class Config:
     quick: bool = False  # two arms, few epochs: about a minute on 2 cores
 
 
-SAMPLE = {"convolutions": (2,)}  # without data: minutes on 2 cores
-QUICK = {"fusions": ("early", "shared"), "convolutions": (2,), "step_s": 30.0, "epochs": 3,
+SAMPLE = {"convolutions": (2,), "smooth": 2}  # without data: minutes on 2 cores
+QUICK = {"fusions": ("early", "shared"), "convolutions": (2,), "smooth": 2, "step_s": 30.0, "epochs": 3,
          "nested": False}  # fmt: skip
 
 
