@@ -75,8 +75,8 @@ class Config:
 
 
 SAMPLE = {"convolutions": (2,), "smooth": 2}  # without data: minutes on 2 cores
-QUICK = {"fusions": ("early", "shared"), "convolutions": (2,), "smooth": 2, "step_s": 30.0, "epochs": 3,
-         "nested": False}  # fmt: skip
+QUICK = {"fusions": ("early", "shared"), "convolutions": (2,), "smooth": 2, "step_s": 30.0,
+         "epochs": 3, "nested": False}  # fmt: skip
 
 
 def settle(config: Config) -> Config:
