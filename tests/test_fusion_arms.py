@@ -89,11 +89,12 @@ def test_facts_name_the_rating_where_levels_of_it_are_predicted():
 
 
 def test_a_network_has_the_sizes_of_the_settings():
-    sizes = {"filters": 6, "dense": 7, "pool": 2, "dropout": 0.5}
-    plain = build_fusion(Settings(**sizes), 20, [2, 1], 3, "early", 2)
+    sizes = {"filters": 6, "dense": 7, "smooth": 2, "pool": 3, "dropout": 0.5}
+    plain = build_fusion(Settings(**sizes), 40, [2, 1], 3, "early", 2)
     assert plain.get_layer("conv1").kernel.shape == (3, 3, 6)
     assert plain.get_layer("dense").units == 7
-    assert plain.get_layer("pool1").pool_size == (2,)
+    assert plain.get_layer("smooth").pool_size == (2,)
+    assert plain.get_layer("pool1").pool_size == (3,)
     assert plain.get_layer("dropout").rate == 0.5
     assert plain.output_shape == (None, 3)
     names = {layer.name for layer in plain.layers}
@@ -102,5 +103,5 @@ def test_a_network_has_the_sizes_of_the_settings():
     model = build_fusion(bare, 20, [2, 1], 3, "early", 2)
     assert model.get_layer("conv1").kernel.shape == (5, 3, 4)
     assert not {layer.name for layer in model.layers} & {
-        *("normalization", "batch_normalization1", "pool1", "dropout")
+        *("normalization", "batch_normalization1", "smooth", "pool1", "dropout")
     }

@@ -98,6 +98,7 @@ def test_every_recipe_refuses_what_no_run_can_have_and_names_the_option(name, se
         ({"seeds": ()}, "--seeds must name at least one, none twice"),
         ({"seeds": (0, -1)}, "--seeds must be 0 or above"),
         ({"kernel_size": 0}, "--kernel-size must be above 0"),
+        ({"smooth": 0}, "--smooth must be above 0"),
         (
             {"seconds": 5.0},
             "--convolutions 3 with --kernel-size 3 and --pool 2 leave nothing of a window of 20 "
@@ -121,18 +122,19 @@ def test_a_window_given_in_samples_is_checked_in_samples():
 
 
 @pytest.mark.parametrize(
-    ("convolutions", "pool", "shortest"), [(2, 1, 5), (2, 3, 17), (3, 1, 7), (3, 3, 53)]
+    ("convolutions", "smooth", "pool", "shortest"),
+    [(2, 1, 1, 5), (2, 1, 3, 17), (3, 1, 1, 7), (3, 1, 3, 53), (2, 4, 1, 20), (2, 2, 3, 34)],
 )
 def test_settings_are_refused_exactly_where_the_network_cannot_be_built(
-    convolutions, pool, shortest
+    convolutions, smooth, pool, shortest
 ):
-    sizes = {"filters": 1, "dense": 1, "convolutions": convolutions, "pool": pool}
+    sizes = {"convolutions": convolutions, "smooth": smooth, "pool": pool}
     for samples, refused in ((shortest, False), (shortest - 1, True)):
         expected = pytest.raises(ValueError, match="leave") if refused else contextlib.nullcontext()
         with expected:
-            build_sensor_fusion(samples, [1], 2, **sizes)
+            build_sensor_fusion(samples, [1], 2, filters=1, dense=1, **sizes)
         with expected:
-            settle(seconds=samples / 4, convolutions=(convolutions,), pool=pool)
+            settle(seconds=samples / 4, **sizes | {"convolutions": (convolutions,)})
 
 
 def test_a_folder_of_another_layout_is_refused_before_anything_is_made(tmp_path):
