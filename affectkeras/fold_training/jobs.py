@@ -35,7 +35,7 @@ class FoldPlan:
         epochs: passes over the rows of each fold.
         batch_size: rows of a step; the last step of an epoch takes what is left.
         learning_rate: of the first step.
-        schedule: `"constant"`, or `"cosine"`: falling to 0 after the last step, as Keras's
+        schedule: `"constant"`, or `"cosine"`: falling to 0 after the fold's last step, as Keras's
             `CosineDecay`.
         balanced: whether a row counts by its class: n / (classes · rows of the class), from the
             job's training rows.
@@ -77,7 +77,7 @@ class FoldOutcome:
         weights: as `model.get_weights()` gives them; `set_weights` puts them into a model.
         history: a row per epoch: epoch (from 0), loss (weighted as in training), accuracy.
         probabilities: of the rows of `predict`, float32 `(rows, classes)`.
-        seconds: its share of the time that the folds trained with it took.
+        seconds: its share of the time that it and the folds trained with it took.
         way: `"together"`, in one program, or `"processes"`, by `model.fit`.
     """
 
@@ -99,7 +99,10 @@ def check_jobs(jobs: Sequence[FoldJob], rows: int) -> None:
         for name in ("train", "predict"):
             chosen = np.asarray(getattr(job, name))
             if chosen.ndim != 1 or (len(chosen) and chosen.dtype.kind not in "iu"):
-                raise ValueError(f"Job {job.name!r}: `{name}` must be a list of row numbers.")
+                raise ValueError(
+                    f"Job {job.name!r}: `{name}` must be a list of row numbers. "
+                    f"Received: {chosen.dtype} of shape {chosen.shape}"
+                )
             if len(chosen) and (chosen.min() < 0 or chosen.max() >= rows):
                 raise ValueError(
                     f"Job {job.name!r}: `{name}` must hold rows from 0 to {rows - 1}. "
@@ -107,10 +110,9 @@ def check_jobs(jobs: Sequence[FoldJob], rows: int) -> None:
                 )
 
 
-def epoch_order(job: FoldJob, plan: FoldPlan, epoch: int) -> np.ndarray:
-    """Return a job's training rows in the order of an epoch; the same whoever trains beside it."""
-    sampler = RowSampler(job.train, seed=plan.seed, batch_size=plan.batch_size)
-    return sampler.order(epoch)
+def sampler_of(job: FoldJob, plan: FoldPlan) -> RowSampler:
+    """Return what orders a job's rows in every epoch; the same whoever is trained beside it."""
+    return RowSampler(job.train, seed=plan.seed, batch_size=plan.batch_size)
 
 
 def steps_of(job: FoldJob, plan: FoldPlan) -> int:
@@ -123,6 +125,5 @@ def class_weights(labels: np.ndarray, classes: int, balanced: bool) -> np.ndarra
     if not balanced:
         return np.ones(classes, np.float32)
     counts = np.bincount(labels, minlength=classes)
-    weights = np.zeros(classes, np.float32)
-    np.divide(len(labels), classes * counts, out=weights, where=counts > 0, casting="unsafe")
-    return weights
+    present = np.maximum(counts, 1)
+    return np.where(counts > 0, len(labels) / (classes * present), 0).astype(np.float32)

@@ -5,6 +5,8 @@ what Keras's layer would return for each fold. `FOLD_LAYERS` tells which kinds t
 """
 
 import dataclasses
+import math
+import zlib
 from collections.abc import Callable
 
 import keras
@@ -119,39 +121,67 @@ def _slide(x, axis: int, size: int):
 
 
 def batch_normalize(layer, run: Pass, x):
+    """In training by the rows of the batch that count, as if the others were not there."""
     demand(layer, renorm=False)
     if layer.axis not in (-1, x.shape.rank - 2):
         refuse(layer, f"with axis={layer.axis}")
     mean, variance = run.of(layer.moving_mean), run.of(layer.moving_variance)
-    if run.training and layer.trainable:
-        now, spread_now, active = _moments(x, run.rows)
-        # A fold that has no rows left in this epoch keeps what it has.
-        share = (1.0 - layer.momentum) * active
-        run.values[layer.moving_mean.path] = mean + (now - mean) * share
-        run.values[layer.moving_variance.path] = variance + (spread_now - variance) * share
-        mean, variance = now, spread_now
-    scale = tf.math.rsqrt(variance + layer.epsilon)
-    if layer.scale:
-        scale *= run.of(layer.gamma)
-    offset = -mean * scale
-    if layer.center:
-        offset += run.of(layer.beta)
-    return x * spread(scale, x) + spread(offset, x)
+    scale = run.of(layer.gamma) if layer.scale else tf.ones_like(mean)
+    offset = run.of(layer.beta) if layer.center else tf.zeros_like(mean)
+    if not (run.training and layer.trainable):
+        scale *= tf.math.rsqrt(variance + layer.epsilon)
+        return x * spread(scale, x) + spread(offset - mean * scale, x)
+    made, now, variance_now = normalize_rows(x, scale, offset, run.rows, layer.epsilon)
+    # A fold that has no rows left in this epoch keeps what it has.
+    active = tf.cast(tf.reduce_max(run.rows, 1, keepdims=True) > 0, x.dtype)
+    share = (1.0 - layer.momentum) * active
+    run.values[layer.moving_mean.path] = mean + (now - mean) * share
+    run.values[layer.moving_variance.path] = variance + (variance_now - variance) * share
+    return made
 
 
-def _moments(x, rows):
-    """Return mean and variance over the rows that count, and whether a fold has any."""
-    weights = tf.reshape(rows, (*rows.shape, *(1,) * (x.shape.rank - 2)))
-    axes = list(range(1, x.shape.rank - 1))
-    places = 1
-    for axis in axes[1:]:
-        places *= x.shape[axis]
-    count = tf.reduce_sum(rows, 1, keepdims=True)
-    divisor = tf.maximum(count, 1.0) * places
-    mean = tf.reduce_sum(x * weights, axes) / divisor
-    deviation = tf.math.squared_difference(x, tf.stop_gradient(spread(mean, x)))
-    variance = tf.reduce_sum(deviation * weights, axes) / divisor
-    return mean, variance, tf.cast(count > 0, x.dtype)
+def normalize_rows(x, scale, offset, rows, epsilon: float):
+    """Return x of mean `offset` and deviation `scale` over the rows that count; mean and variance.
+
+    Sums over rows are products with a vector, and the gradient is written out: elementwise
+    operations are what BatchNormalization costs here.
+
+    Args:
+        x: `(folds, batch, …, channels)`.
+        scale: `(folds, channels)`.
+        offset: `(folds, channels)`.
+        rows: 1 for a row that counts and 0 for filling, `(folds, batch)`.
+        epsilon: added to the variance.
+    """
+    places = math.prod(x.shape[2:-1])
+    weights = tf.reshape(tf.repeat(rows, places, 1), (rows.shape[0], 1, -1))
+    count = tf.maximum(tf.reduce_sum(weights, 2, keepdims=True), 1.0)
+
+    @tf.custom_gradient
+    def run(x, scale, offset):
+        flat = tf.reshape(x, (x.shape[0], -1, x.shape[-1]))
+        mean = weights @ flat / count
+        deviations = flat - mean
+        variance = weights @ tf.square(deviations) / count
+        inverse = tf.math.rsqrt(variance + epsilon)
+        factor = inverse * scale[:, None]
+        made = tf.reshape(deviations * factor + offset[:, None], x.shape)
+
+        def gradients(upstream, *_):
+            # Of rows that do not count it is zero: their loss is.
+            upstream = tf.reshape(upstream, flat.shape)
+            everywhere = tf.ones_like(weights)
+            total = everywhere @ upstream
+            along = everywhere @ (upstream * deviations)
+            shared = deviations * (along * tf.square(inverse) / count) + total / count
+            shared *= tf.reshape(weights, (weights.shape[0], -1, 1))
+            of_x = (upstream - shared) * factor
+            return tf.reshape(of_x, x.shape), (along * inverse)[:, 0], total[:, 0]
+
+        return (made, mean[:, 0], variance[:, 0]), gradients
+
+    made, mean, variance = run(x, scale, offset)
+    return made, tf.stop_gradient(mean), tf.stop_gradient(variance)
 
 
 def normalize(layer, run: Pass, x):
@@ -257,15 +287,6 @@ def drop(layer, run: Pass, x):
     shape = list(x.shape[1:])
     if layer.noise_shape is not None:
         refuse(layer, f"with noise_shape={layer.noise_shape!r}")
-    seed = run.seed + tf.constant([0, _number_of(layer.name)])
+    seed = run.seed + tf.constant([0, zlib.crc32(layer.name.encode()) % 2**30])
     kept = tf.random.stateless_uniform(shape, seed) >= layer.rate
     return tf.where(kept[None], x / (1.0 - layer.rate), 0.0)
-
-
-def _number_of(name: str) -> int:
-    import zlib
-
-    return zlib.crc32(name.encode()) % 2**30
-
-
-FOLD_LAYERS: dict[str, Callable] = {}

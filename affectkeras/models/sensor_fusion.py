@@ -35,9 +35,10 @@ def build_sensor_fusion(
     The convolutions add no zeros at the ends, and nothing is pooled: so the parameters come out as
     in the lecture's table 2, but for its two slips (softmax 1,777 in place of 1,799, and one bias
     per input in the second convolution). What the lecture leaves open is chosen: a ReLU after
-    every convolution and after the dense layer, BatchNormalization before it, and biases in the
-    convolutions also where BatchNormalization adds one, as the table counts them. Shared filters
-    have one set of statistics for all channels.
+    every convolution and after the dense layer, and BatchNormalization after that of a
+    convolution. Before it, BatchNormalization would take away the biases that the table counts,
+    which Adam would then drive about by rounding errors. Shared filters have one set of
+    statistics for all channels.
 
     The model's outputs are logits: the cross-entropy of logits is exact where that of
     probabilities has lost its digits, and `softmax` of them gives the probabilities
@@ -62,8 +63,8 @@ def build_sensor_fusion(
 
     Returns:
         A functional model from `(batch, time, channels)` to float32 logits `(batch, classes)`. Its
-        layers are `"signals"`, `"normalization"`, `"smooth"`; of each stack `conv1`,
-        `batch_normalization1`, `activation1`, `pool1`, … and `flatten`, with `sensor1_`,
+        layers are `"signals"`, `"normalization"`, `"smooth"`; of each stack `conv1`, `activation1`,
+        `batch_normalization1`, `pool1`, … and `flatten`, with `sensor1_`,
         `channel1_` or `shared_` before them but in early fusion; then `"features"`, `"dense"`,
         `"dropout"` and `"logits"`.
 
@@ -118,7 +119,7 @@ def _convolve(x, prefix: str, *, convolutions, filters, kernel_size, batch_norma
     """Return the flattened features that a stack makes of `(batch, time, channels)`."""
     for number in range(1, convolutions + 1):
         x = keras.layers.Conv1D(filters, kernel_size, name=f"{prefix}conv{number}")(x)
-        x = _normalize_and_activate(x, prefix, number, batch_normalization)
+        x = _activate_and_normalize(x, prefix, number, batch_normalization)
         if pool > 1:
             x = keras.layers.MaxPooling1D(pool, name=f"{prefix}pool{number}")(x)
     return keras.layers.Flatten(name=f"{prefix}flatten")(x)
@@ -137,17 +138,18 @@ def _convolve_each(
     x = keras.layers.Reshape((channels, time, 1), name=f"{prefix}channels_apart")(x)
     for number in range(1, convolutions + 1):
         x = keras.layers.Conv2D(filters, (1, kernel_size), name=f"{prefix}conv{number}")(x)
-        x = _normalize_and_activate(x, prefix, number, batch_normalization)
+        x = _activate_and_normalize(x, prefix, number, batch_normalization)
         if pool > 1:
             x = keras.layers.MaxPooling2D((1, pool), name=f"{prefix}pool{number}")(x)
     return keras.layers.Flatten(name=f"{prefix}flatten")(x)
 
 
-def _normalize_and_activate(x, prefix: str, number: int, batch_normalization: bool):
+def _activate_and_normalize(x, prefix: str, number: int, batch_normalization: bool):
+    x = keras.layers.Activation("relu", name=f"{prefix}activation{number}")(x)
     if batch_normalization:
         name = f"{prefix}batch_normalization{number}"
         x = keras.layers.BatchNormalization(name=name)(x)
-    return keras.layers.Activation("relu", name=f"{prefix}activation{number}")(x)
+    return x
 
 
 def _check(sensors, classes, fusion, convolutions, dropout) -> None:

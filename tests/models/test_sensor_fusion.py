@@ -60,7 +60,7 @@ def stack_slowly(model, x, prefix):
         gamma, beta, mean, variance = model.get_layer(
             f"{prefix}batch_normalization{number}"
         ).get_weights()
-        x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0)
+        x = (np.maximum(x, 0) - mean) / np.sqrt(variance + 1e-3) * gamma + beta
     return x.ravel()
 
 
@@ -142,8 +142,8 @@ def test_the_switches_leave_layers_out():
     ]
     whole = build_sensor_fusion(12, (3, 1), 2, dropout=0.5, **SMALL)
     assert [layer.name for layer in whole.layers] == [
-        *("signals", "normalization", "conv1", "batch_normalization1", "activation1"),
-        *("conv2", "batch_normalization2", "activation2", "flatten", "dense", "dropout", "logits"),
+        *("signals", "normalization", "conv1", "activation1", "batch_normalization1"),
+        *("conv2", "activation2", "batch_normalization2", "flatten", "dense", "dropout", "logits"),
     ]
 
 
