@@ -84,10 +84,10 @@ class Config:
     quick: bool = False  # two arms, few epochs: about a minute on 2 cores
 
 
-# Without data: what two cores train in a few minutes.
-SAMPLE = {"convolutions": (2,), "filters": 8, "dense": 32, "pool": 2, "epochs": 8}
-QUICK = {"fusions": ("early", "shared"), "convolutions": (2,), "filters": 8, "dense": 16,
-         "pool": 4, "epochs": 4}  # fmt: skip
+# Without data: what two cores train in a few minutes. Of the few windows small batches make steps.
+FEW = {"convolutions": (2,), "filters": 8, "batch_size": 16, "learning_rate": 3e-3}
+SAMPLE = {**FEW, "dense": 32, "pool": 2, "epochs": 12}
+QUICK = {**FEW, "fusions": ("early", "shared"), "dense": 16, "pool": 4, "epochs": 8}
 
 
 def settle(config: Config) -> Config:
