@@ -226,7 +226,7 @@ def test_the_sample_is_read_whole_and_its_irregularities_are_found(tmp_path):
 def real_table():
     if REAL is None:
         pytest.skip("AFFECTKERAS_REAL_DATA names no folder of real data")
-    archives = sorted((Path(REAL) / "stress_predict").glob("*.tar.gz"))
+    archives = sorted((Path(REAL) / "data" / "stress_predict").glob("*.tar.gz"))
     return stress_predict.read(archives[0], progress=False)
 
 
