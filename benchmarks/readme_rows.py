@@ -19,6 +19,11 @@ NUMBER_HEADER = (
     *("CCC", "95 % interval", "CCC per video", "RMSE", "RMSE of the mean"),
     *("Seeds", "Machine", "Training"),
 )
+SUBJECT_HEADER = (
+    *("Recipe, data", "Target", "Arm", "Protocol", "Subjects", "Windows"),
+    *("Macro F1, mean ± SD over subjects", "95 % interval", "Accuracy, mean ± SD"),
+    *("Seeds", "Machine", "Training"),
+)
 BENCHMARK_HEADER = ("Benchmark", "Case", "Ours", "Peer", "Ratio", "Bar", "Met", "Machine")
 EMPTY = "No figures yet."
 
@@ -27,7 +32,7 @@ def result_table(results: Iterable[dict]) -> str:
     """Return a row per result of classes and arm on its test rows, as a Markdown table."""
     rows = []
     for result in results:
-        if "targets" in result:
+        if "targets" in result or "by_subject" in result:
             continue
         for arm, splits in result["arms"].items():
             if "test" in splits:
@@ -45,6 +50,16 @@ def number_tables(results: Iterable[dict]) -> list[str]:
         if target in splits.get("test", {}).get("targets", {})
     ]
     return [markdown_table(NUMBER_HEADER, rows, EMPTY)] if rows else []
+
+
+def subject_tables(results: Iterable[dict]) -> list[str]:
+    """Return a row per arm of results that score their subjects, as a Markdown table."""
+    rows = [
+        _subject_row(result, arm, found)
+        for result in results
+        for arm, found in (result.get("by_subject") or {}).items()
+    ]
+    return [markdown_table(SUBJECT_HEADER, rows, EMPTY)] if rows else []
 
 
 def size_tables(results: Iterable[dict]) -> list[str]:
@@ -129,6 +144,26 @@ def _number_row(result: dict, arm: str, target: str) -> list[str]:
         signed_sd(found["ccc_per_video"]) or NONE,
         signed_sd(found["rmse"]) or NONE,
         signed(mean.get("rmse"), 3) or NONE,
+        str(len(test["seeds"])),
+        machine,
+        duration,
+    ]
+
+
+def _subject_row(result: dict, arm: str, found: dict) -> list[str]:
+    test = result["arms"][arm]["test"]
+    data, _, _, machine, duration = _about(result)
+    floor = " (floor)" if arm in (result.get("floors") or {}) else ""
+    return [
+        data,
+        result["dataset"].get("target", NONE),
+        arm + floor,
+        result["protocol"]["name"],
+        str(found["macro_f1"]["subjects"]),
+        str(test["n"]),
+        _spread(found["macro_f1"]),
+        _interval(found["macro_f1"]["ci95"]),
+        _spread(found["accuracy"]),
         str(len(test["seeds"])),
         machine,
         duration,

@@ -23,7 +23,13 @@ from affectkeras.comparing.ledger_table import LEGEND, ledger_table
 from affectkeras.errors import UserError
 from affectkeras.files import atomic_file, write_json
 from benchmarks.pruning import pruning_table
-from benchmarks.readme_rows import benchmark_table, number_tables, result_table, size_tables
+from benchmarks.readme_rows import (
+    benchmark_table,
+    number_tables,
+    result_table,
+    size_tables,
+    subject_tables,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -35,7 +41,8 @@ KEPT_OF_ARM = (
     *("auc", "calibration_error", "cross_entropy", "average_accuracy"),
     *("maps", "maps_removed", "removed_share", "parameters", "macs", "targets"),
 )
-KEPT_OF_NUMBERS = ("targets", "ablation")  # of runs with number targets
+# Of runs with number targets, and of those that score their subjects.
+KEPT_OF_SOME = ("targets", "ablation", "by_subject", "floors")
 KEPT_OF_MACHINE = (
     *("affectkeras", "commit", "python", "keras", "backend", "tensorflow", "numpy"),
     *("machine", "cpus", "accelerator"),
@@ -71,6 +78,7 @@ def write(readme: Path = README, results_dir: Path = RESULTS) -> None:
         [
             result_table(figures.values()),
             *number_tables(figures.values()),
+            *subject_tables(figures.values()),
             *size_tables(figures.values()),
             *(
                 comparison_list(one["comparison"])
@@ -104,7 +112,7 @@ def comparison_list(comparison: dict) -> str:
 def compact_result(result: dict) -> dict:
     """Return a result's figures without what belongs to one machine or single rows."""
     compact = {name: result[name] for name in KEPT}
-    compact |= {name: result[name] for name in KEPT_OF_NUMBERS if name in result}
+    compact |= {name: result[name] for name in KEPT_OF_SOME if name in result}
     compact["arms"] = {
         arm: {
             split: {name: found[name] for name in KEPT_OF_ARM if name in found}

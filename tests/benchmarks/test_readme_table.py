@@ -223,3 +223,24 @@ def test_a_figure_that_some_seed_has_not_is_a_dash(tmp_path):
     cells = table.splitlines()[2].split(" | ")
     assert cells[2:4] == ["gru", "valence"]
     assert cells[7:9] == ["–", "–"]
+
+
+def test_a_run_that_scores_its_subjects_stands_in_a_table_of_its_own_with_floors_named():
+    figure = {"mean": 0.75, "sd": 0.081, "ddof": 0, "ci95": [0.71, 0.786], "subjects": 18}
+    result = {
+        **{"recipe": "stress_predict_fusion", "served": "sensor_fusion-early-2"},
+        **{"served_arm": "early-2", "seeds": [0], "protocol": {"name": "subject"}},
+        "dataset": {"name": "stress_predict", "target": "stress"},
+        "arms": {arm: {"test": {"n": 5315, "seeds": [0]}} for arm in ("early-2", "majority")},
+        "by_subject": {
+            arm: {"macro_f1": figure, "accuracy": figure} for arm in ("early-2", "majority")
+        },
+        "floors": {"majority": "names the commonest training class"},
+        **{"environment": {"cpus": 2}, "timing": {"train_s": 600.0}},
+    }
+    (table,) = readme_table.subject_tables([result])
+    row = "| subject | 18 | 5315 | 75.0 ± 8.1 | 71.0 to 78.6 | 75.0 ± 8.1 | 1 | 2 CPU cores "
+    row += "| 10 min |"
+    assert f"| stress_predict_fusion, stress_predict | stress | early-2 {row}" in table
+    assert f"| stress | majority (floor) {row}" in table
+    assert readme_table.subject_tables([]) == []
