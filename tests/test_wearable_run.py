@@ -34,6 +34,13 @@ PLAN = FoldPlan(5, 16, 0.05, schedule="cosine")
 CLAIM = Claim("table-3.eda", 0.8, "subjects.macro_f1", None, "subject", "Table 3", "eda", "pamap2")
 
 
+@dataclasses.dataclass(frozen=True)
+class Rated(Settings):
+    """Of a recipe that predicts a rating."""
+
+    target: str = "valence"
+
+
 @pytest.fixture(scope="module", autouse=True)
 def repeatable():
     """TensorFlow as recipes start it: the same seed gives the same figures."""
@@ -444,7 +451,7 @@ def test_the_arm_that_validated_best_is_served_though_it_tests_worse(
         ]
 
     monkeypatch.setattr(wearable_run, "train_folds", know)
-    settings = Settings()
+    settings = Rated()
     runs.create_run("stress_predict_fusion", settings, tmp_path)
     for arm in arms_of(pairs):
         run_arm(tmp_path, pairs, arm, PLAN, inner=2, nested=False)
@@ -457,10 +464,14 @@ def test_the_arm_that_validated_best_is_served_though_it_tests_worse(
     assert list(result["arms"]) == ["temperature", "eda", "majority", "logistic"]
     facts = json.loads((tmp_path / "saved_model/assets.extra/signal_model.json").read_text())
     assert [one["signal"] for one in facts["channels"]] == ["temperature"]
+    # Of a rating that is told as low or high it says which.
+    assert result["dataset"]["rating"] == "valence"
+    assert "stress_predict · valence · subject" in (tmp_path / "report.html").read_text()
 
 
 def test_a_result_holds_arms_choice_and_floors_with_their_scores_by_subject(finished):
     run, result, _ = finished
+    assert "rating" not in result["dataset"]
     names = ["temperature", "eda", CHOSEN, "majority", "logistic"]
     assert list(result["arms"]) == list(result["by_subject"]) == names
     assert result["floors"] == wearable_run.FLOORS
@@ -476,19 +487,6 @@ def test_a_result_holds_arms_choice_and_floors_with_their_scores_by_subject(fini
     assert result["by_subject"]["eda"]["macro_f1"]["subjects"] == 6
     (claim,) = result["claims"]
     assert claim["ours"] == result["by_subject"]["eda"]["macro_f1"]["mean"]
-
-
-def test_of_a_rating_that_is_told_as_low_or_high_the_result_says_which(finished, pairs, tmp_path):
-    @dataclasses.dataclass(frozen=True)
-    class Rated(Settings):
-        target: str = "valence"
-
-    whole, result, _ = finished
-    assert "rating" not in result["dataset"]
-    run = tmp_path / "run"
-    shutil.copytree(whole.with_name("trained"), run)
-    assert end(run, pairs, Rated(seeds=SEEDS))["dataset"]["rating"] == "valence"
-    assert "stress_predict · valence · subject" in (run / "report.html").read_text()
 
 
 def test_the_pooled_majority_is_the_floor_of_the_same_name(finished):
