@@ -16,7 +16,7 @@ from affectkeras.fold_training.jobs import (
     sampler_of,
     steps_of,
 )
-from affectkeras.fold_training.network import weights_of_folds
+from affectkeras.fold_training.network import normalizations, weights_of_folds
 from affectkeras.fold_training.program import FoldData, FoldProgram
 
 
@@ -24,7 +24,8 @@ class FoldGroup:
     """Folds trained together.
 
     Args:
-        program: of the model; it may serve several groups at the same time.
+        program: of a model built alike.
+        model: all folds start at its weights.
         inputs: of all rows, `(rows, …)`.
         labels: int32 `(rows,)`.
         jobs: at most `size` of them. Places left are filled with folds that have no rows, so that
@@ -36,6 +37,7 @@ class FoldGroup:
     def __init__(
         self,
         program: FoldProgram,
+        model: keras.Model,
         inputs: tf.Tensor,
         labels: tf.Tensor,
         jobs: Sequence[FoldJob],
@@ -46,10 +48,10 @@ class FoldGroup:
         self._began = time.perf_counter()
         self._samplers = [sampler_of(job, plan) for job in jobs]
         self._history = []
-        weights = weights_of_folds(program.model, size)
-        weights |= _statistics(program.model, inputs.numpy(), jobs, size)
+        weights = weights_of_folds(model, size)
+        weights |= _statistics(model, inputs.numpy(), jobs, size)
         self._state = program.start(weights)
-        self._classes = program.model.output_shape[-1]
+        self._classes = model.output_shape[-1]
         balance = np.ones((size, self._classes), np.float32)
         total = np.ones(size, np.int32)
         for fold, job in enumerate(jobs):
@@ -126,15 +128,14 @@ class FoldGroup:
 def _statistics(model, inputs, jobs, size) -> dict[str, tf.Tensor]:
     """Return the statistics of Normalization layers, by path, of each job's training rows."""
     found = {}
-    for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None:
-            axes = layer._reduce_axis
-            means = np.zeros((size, *layer.adapt_mean.shape), np.float32)
-            variances = np.ones(means.shape, np.float32)
-            for fold, job in enumerate(jobs):
-                chosen = inputs[job.train]
-                means[fold] = chosen.mean(axes, dtype=np.float64)
-                variances[fold] = chosen.var(axes, dtype=np.float64)
-            found[layer.adapt_mean.path] = tf.constant(means)
-            found[layer.adapt_variance.path] = tf.constant(variances)
+    for layer in normalizations(model):
+        axes = layer._reduce_axis
+        means = np.zeros((size, *layer.adapt_mean.shape), np.float32)
+        variances = np.ones(means.shape, np.float32)
+        for fold, job in enumerate(jobs):
+            chosen = inputs[job.train]
+            means[fold] = chosen.mean(axes, dtype=np.float64)
+            variances[fold] = chosen.var(axes, dtype=np.float64)
+        found[layer.adapt_mean.path] = tf.constant(means)
+        found[layer.adapt_variance.path] = tf.constant(variances)
     return found

@@ -97,7 +97,8 @@ def convolve(layer, run: Pass, x):
     activation = activation_of(layer)
     kernel = run.of(layer._kernel)
     patches = x
-    for axis, size in enumerate(layer.kernel_size, start=2):
+    # The last axis first: its neighbours lie closest in the kernel.
+    for axis, size in reversed(list(enumerate(layer.kernel_size, start=2))):
         patches = _slide(patches, axis, size)
     kernel = tf.reshape(kernel, (kernel.shape[0], -1, kernel.shape[-1]))
     x = multiply(patches, kernel)

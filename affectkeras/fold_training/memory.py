@@ -1,9 +1,12 @@
 """How many folds fit into memory."""
 
+import math
 import os
 from pathlib import Path
 
 import keras
+
+from affectkeras.fold_training.network import operations_of
 
 # Numbers held of each weight: itself, two moments, its gradient, all four while they are renewed.
 COPIES_OF_WEIGHTS = 8
@@ -15,8 +18,8 @@ ASSUMED = 4 * 2**30  # where the system tells nothing
 
 def bytes_of_fold(model: keras.Model, batch_size: int) -> int:
     """Return about how many bytes the training of one fold takes, beside the shared inputs."""
-    weights = sum(_product(one.shape) for one in model.weights)
-    outputs = sum(_outputs_of(operation) for operation in model.operations)
+    weights = sum(math.prod(one.shape) for one in model.weights)
+    outputs = sum(_outputs_of(operation) for operation in operations_of(model))
     return BYTES * (COPIES_OF_WEIGHTS * weights + COPIES_OF_OUTPUTS * batch_size * outputs)
 
 
@@ -51,19 +54,12 @@ def _outputs_of(operation) -> int:
     """Return the numbers that a layer makes of one row, with the patches of a convolution."""
     made = 0
     for node in operation._inbound_nodes:
-        size = sum(_product(one.shape[1:]) for one in node.output_tensors)
+        size = sum(math.prod(one.shape[1:]) for one in node.output_tensors)
         if isinstance(operation, (keras.layers.Conv1D, keras.layers.Conv2D)):
-            patch = _product(operation.kernel.shape[:-1])
+            patch = math.prod(operation.kernel.shape[:-1])
             size += size // operation.filters * patch
         if isinstance(operation, (keras.layers.LSTM, keras.layers.GRU)):
             # Four gates and two states at every step.
             size += 6 * operation.units * node.input_tensors[0].shape[1]
         made += size
     return made
-
-
-def _product(shape) -> int:
-    product = 1
-    for size in shape:
-        product *= size
-    return product

@@ -28,6 +28,7 @@ KINDS = {
     keras.layers.Add: layers.add,
     keras.layers.Dropout: layers.drop,
 }
+PROBABILITIES = (keras.activations.softmax, keras.activations.sigmoid)
 # Operations of keras.ops are no layers, and their classes have no public name.
 OPERATIONS = {"Split": layers.split, "GetItem": layers.take}
 
@@ -46,7 +47,7 @@ def run_network(model: keras.Model, run: Pass, x: tf.Tensor) -> tf.Tensor:
 
     def with_folds(operation):
         if isinstance(operation, keras.Model):
-            return lambda inner: run_network(operation, run, inner)
+            return lambda inner, **_: run_network(operation, run, inner)
         function = KINDS.get(type(operation)) or OPERATIONS.get(type(operation).__name__)
         if function is None:
             refuse(operation)
@@ -54,44 +55,75 @@ def run_network(model: keras.Model, run: Pass, x: tf.Tensor) -> tf.Tensor:
             operation, run, *arguments, **_told(operation, named)
         )
 
-    return keras.tree.flatten(model._run_through_graph(x, operation_fn=with_folds))[0]
+    graph = getattr(model, "_functional", model)  # a Sequential model holds a functional one
+    if not hasattr(graph, "_run_through_graph"):
+        refuse(model, "of a class of its own")
+    return keras.tree.flatten(graph._run_through_graph(x, operation_fn=with_folds))[0]
 
 
-def check_network(model: keras.Model) -> None:
-    """Raise a ValueError unless `run_network` can read the model; names the layer that it cannot.
+def operations_of(model: keras.Model) -> list:
+    """Return the layers and operations of a functional or sequential model."""
+    return getattr(model, "_functional", model).operations
 
-    The model must be functional, of one input, one output of logits and single precision, without
-    penalties on weights.
+
+def check_model(model: keras.Model) -> None:
+    """Raise a ValueError unless folds of the model can be trained at all.
+
+    It must have one input of known shape and one output `(batch, classes)` of logits; Normalization
+    layers without given statistics must read the input, as they get those of the inputs.
     """
-    _check_kind(model)
+    for name in ("inputs", "outputs"):
+        count = len(getattr(model, name, ()))
+        if count != 1:
+            raise ValueError(
+                f"`model` must be functional with one input and one output. "
+                f"Received: {model.name!r} with {count} {name}"
+            )
+    if None in (*model.input_shape[1:], *model.output_shape[1:]) or len(model.output_shape) != 2:
+        raise ValueError(
+            "`model` must take inputs of known shape and give (batch, classes). "
+            f"Received: {model.input_shape} to {model.output_shape}"
+        )
+    last = model.outputs[0]._keras_history.operation
+    if isinstance(last, keras.layers.Softmax) or getattr(last, "activation", None) in PROBABILITIES:
+        raise ValueError(
+            f"`model` must give logits, not probabilities. Received: layer {last.name!r} with "
+            "softmax or sigmoid"
+        )
+    for layer in normalizations(model):
+        if layer.input is not model.input:
+            raise ValueError(
+                f"Layer {layer.name!r} must read the model's input: its statistics are taken from "
+                "the inputs."
+            )
+
+
+def check_layers(model: keras.Model) -> None:
+    """Raise a ValueError, naming the layer, unless `run_network` can read the model.
+
+    All must be in single precision and without penalties or limits on weights.
+    """
+    paths = [one.path for one in model.weights]
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"Weights of {model.name!r} must have different paths.")
     for layer in model._flatten_layers(include_self=False):
         if layer.dtype_policy.name != "float32":
             refuse(layer, f"of {layer.dtype_policy.name}")
-        for name in ("kernel", "recurrent", "bias", "activity", "gamma", "beta"):
-            for what in ("regularizer", "constraint"):
-                if getattr(layer, f"{name}_{what}", None) is not None:
-                    refuse(layer, f"with {name}_{what}")
-
+        for what in ("regularizer", "constraint"):
+            told = [name for name, value in vars(layer).items() if what in name and value]
+            if told:
+                refuse(layer, f"with {told[0]}")
     run = Pass(weights_of_folds(model, 1), True, tf.ones((1, 2)), tf.constant([0, 0]))
     run_network(model, run, tf.zeros((1, 2, *model.input_shape[1:])))
 
 
-def _check_kind(model: keras.Model) -> None:
-    if not hasattr(model, "_run_through_graph"):
-        raise ValueError(
-            f"Folds cannot be trained together through {model.name!r}: it is no functional model."
-        )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(
-            f"Folds cannot be trained together through {model.name!r}: it has "
-            f"{len(model.inputs)} inputs and {len(model.outputs)} outputs, not one of each."
-        )
-    shapes = (*model.input_shape[1:], *model.output_shape[1:])
-    if None in shapes or len(model.output_shape) != 2:
-        raise ValueError(
-            f"Folds cannot be trained together through {model.name!r}: shapes must be known and "
-            f"the output (batch, classes). Received: {model.input_shape} to {model.output_shape}"
-        )
+def normalizations(model: keras.Model) -> list[keras.layers.Normalization]:
+    """Return the Normalization layers whose statistics are to be taken from training rows."""
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.Normalization) and layer.input_mean is None
+    ]
 
 
 def weights_of_folds(model: keras.Model, folds: int) -> dict[str, tf.Tensor]:
@@ -103,9 +135,10 @@ def weights_of_folds(model: keras.Model, folds: int) -> dict[str, tf.Tensor]:
 
 def _told(operation, named: dict) -> dict:
     """Return the named arguments of a call that say something, or refuse a layer's."""
-    told = {
-        name: value for name, value in named.items() if value is not None and value is not False
-    }
-    if told and isinstance(operation, keras.layers.Layer):
-        refuse(operation, f"called with {', '.join(told)}")
+    told = {name: value for name, value in named.items() if value is not None}
+    if isinstance(operation, keras.layers.Layer):
+        # Keras notes `training=False` where nobody said so.
+        told = {name: value for name, value in told.items() if value is not False}
+        if told:
+            refuse(operation, f"called with {', '.join(told)}")
     return told

@@ -12,12 +12,14 @@ import numpy as np
 import tensorflow as tf
 
 from affectkeras.fold_training.layers import Pass
-from affectkeras.fold_training.network import run_network
+from affectkeras.fold_training.network import operations_of, run_network
 
 # Keras's defaults of Adam.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 # Weights of a fold from which XLA's one pass over them saves more than its call costs.
 FUSED_FROM = 100_000
+PROGRAMS_KEPT = 4
+_PROGRAMS: dict[tuple[str, str], "FoldProgram"] = {}
 
 
 @dataclasses.dataclass
@@ -56,11 +58,31 @@ class FoldData:
     seed: tf.Tensor
 
 
+def program_of(model: keras.Model, schedule: str) -> "FoldProgram":
+    """Return the program of a model; of one built alike before it is the same, traced already.
+
+    Args:
+        model: one that `check_layers` lets pass.
+        schedule: of the learning rate.
+    """
+    text = model.to_json()
+    for number, operation in enumerate(operations_of(model)):
+        if not isinstance(operation, keras.layers.Layer):
+            # Keras counts the names of operations through all models: "split", "split_1" …
+            text = text.replace(f'"{operation.name}"', f'"operation {number}"')
+    key = (text, schedule)
+    program = _PROGRAMS.pop(key, None) or FoldProgram(model, schedule)
+    _PROGRAMS[key] = program
+    if len(_PROGRAMS) > PROGRAMS_KEPT:
+        del _PROGRAMS[next(iter(_PROGRAMS))]
+    return program
+
+
 class FoldProgram:
     """What trains the folds of one model, traced when first used.
 
     Args:
-        model: one that `check_network` lets pass; its weights are not touched.
+        model: one that `check_layers` lets pass; only how it is built matters.
         schedule: of the learning rate, `"constant"` or `"cosine"`.
     """
 
@@ -97,8 +119,12 @@ class FoldProgram:
             The state; weighted losses and right answers of each fold, summed, `(folds,)`.
         """
         parts = (state.weights, state.moments, state.steps)
+        # What differs in shape is traced anew: so there are few lengths.
+        steps = len(order)
+        filling = [(0, (1 << (steps - 1).bit_length()) - steps), (0, 0), (0, 0)]
+        order, real = (tf.constant(np.pad(one, filling)) for one in (order, real))
         parts, loss, correct = self._epoch(
-            parts, tf.constant(epoch), vars(data), tf.constant(order), tf.constant(real)
+            parts, tf.constant(epoch), vars(data), order, real, tf.constant(steps)
         )
         return FoldState(*parts), loss.numpy(), correct.numpy()
 
@@ -106,8 +132,8 @@ class FoldProgram:
         """Return probabilities `(folds, batch, classes)` of rows `(folds, batch)`."""
         return self._predict(weights, inputs, tf.constant(rows)).numpy()
 
-    def _run_epoch(self, state, epoch, data, order, real):
-        folds, steps = order.shape[1], tf.shape(order)[0]
+    def _run_epoch(self, state, epoch, data, order, real, steps):
+        folds = order.shape[1]
 
         def body(step, state, loss, correct):
             seed = tf.stack([data["seed"], epoch * 65536 + step])

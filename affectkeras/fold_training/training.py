@@ -8,10 +8,11 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from affectkeras.fold_training.group import FoldGroup
-from affectkeras.fold_training.jobs import FoldJob, FoldOutcome, FoldPlan, check_jobs
+from affectkeras.fold_training.jobs import FoldJob, FoldOutcome, FoldPlan, check_jobs, steps_of
 from affectkeras.fold_training.memory import folds_that_fit
-from affectkeras.fold_training.network import check_network
-from affectkeras.fold_training.program import FoldProgram
+from affectkeras.fold_training.network import check_layers, check_model
+from affectkeras.fold_training.processes import fit_in_processes
+from affectkeras.fold_training.program import program_of
 
 
 def train_folds(
@@ -26,6 +27,11 @@ def train_folds(
 ) -> list[FoldOutcome]:
     """Train a model anew for every fold, all folds at once, and return what became of each.
 
+    The folds go through one program, whose weights have a fold in front. A model with a layer that
+    it has no function for goes through `model.fit` instead, each fold in a process; that is
+    printed, and told by the outcomes' `way`. (A script that gets there needs the usual
+    `if __name__ == "__main__":`.)
+
     Args:
         model: a functional model of one input whose output are logits `(batch, classes)`. All
             folds start at its weights, which are left as they are; the statistics of its
@@ -35,9 +41,9 @@ def train_folds(
         jobs: the folds.
         plan: settings of all folds.
         together: how many folds are trained at the same time; by default as many as fit into half
-            of the memory that is free.
-        on_epoch: called after each epoch with how many epochs are done and how many there are, of
-            all lots of folds.
+            of the memory that is free, or in processes one per processor.
+        on_epoch: called with how many epochs are done and how many there are: of all lots of
+            folds, or in processes of all folds.
 
     Returns:
         An outcome for each job, in their order. A fold's outcome is the same whichever folds are
@@ -46,26 +52,34 @@ def train_folds(
     Raises:
         ValueError: when an argument is out of range or does not fit the model.
     """
-    inputs, labels = np.asarray(inputs, np.float32), np.asarray(labels)
+    inputs, labels, jobs = np.asarray(inputs, np.float32), np.asarray(labels), list(jobs)
+    check_model(model)
     _check(model, inputs, labels, together)
     check_jobs(jobs, len(inputs))
-    check_network(model)
+    try:
+        check_layers(model)
+    except ValueError as reason:
+        print(f"{reason} Each fold is trained by model.fit in a process of its own.")
+        return fit_in_processes(model, inputs, labels, jobs, plan, together, on_epoch)
     together = together or folds_that_fit(model, plan.batch_size)
-    lots = np.array_split(np.arange(len(jobs)), -(-len(jobs) // together))
-    program = FoldProgram(model, plan.schedule)
+    # Folds of a lot wait for the longest: so they are of like length.
+    order = np.argsort([steps_of(job, plan) for job in jobs], kind="stable")
+    lots = np.array_split(order, -(-len(jobs) // together))
+    program = program_of(model, plan.schedule)
     rows, classes = tf.constant(inputs), tf.constant(labels, tf.int32)
-    outcomes, epochs = [], len(lots) * plan.epochs
+    outcomes: dict[int, FoldOutcome] = {}
+    epochs = len(lots) * plan.epochs
     with tqdm(total=epochs, desc=f"{len(jobs)} folds", unit="epoch", disable=None) as bar:
         for lot in lots:
             chosen = [jobs[fold] for fold in lot]
-            group = FoldGroup(program, rows, classes, chosen, plan, len(lots[0]))
+            group = FoldGroup(program, model, rows, classes, chosen, plan, len(lots[0]))
             for epoch in range(plan.epochs):
                 group.train_epoch(epoch)
                 bar.update()
                 if on_epoch is not None:
-                    on_epoch(bar.n, epochs)
-            outcomes += group.outcomes()
-    return outcomes
+                    on_epoch(len(outcomes) // len(lots[0]) * plan.epochs + epoch + 1, epochs)
+            outcomes |= zip(lot.tolist(), group.outcomes(), strict=True)
+    return [outcomes[fold] for fold in range(len(jobs))]
 
 
 def set_weights(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
