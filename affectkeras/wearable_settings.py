@@ -49,13 +49,22 @@ def each_target(config) -> Iterator:
     """Yield the settings of a run for each target that is asked for, arousal first.
 
     Each is a run of its own, in a folder of its own: below `run_dir`, where it is given.
+
+    Raises:
+        UserError: before the first run, when the folder of either holds something.
     """
     if config.target != BOTH:
         yield config
         return
-    for target in TARGETS:
-        run_dir = None if config.run_dir is None else config.run_dir / target
-        yield dataclasses.replace(config, target=target, run_dir=run_dir)
+    folders = [None if config.run_dir is None else config.run_dir / one for one in TARGETS]
+    for folder in folders:
+        if folder is not None and folder.is_dir() and any(folder.iterdir()):
+            raise UserError(
+                f"--run-dir {config.run_dir}: {folder} is not empty. Give another folder, or go on "
+                f"with the run that lies there by --resume {folder}."
+            )
+    for target, folder in zip(TARGETS, folders, strict=True):
+        yield dataclasses.replace(config, target=target, run_dir=folder)
 
 
 def fold_plan(config, seed: int):

@@ -151,6 +151,14 @@ def test_both_targets_are_two_runs_in_folders_of_their_own(tmp_path):
     assert list(each_target(alone)) == [alone]
 
 
+def test_of_two_runs_neither_begins_where_the_folder_of_one_is_taken(tmp_path):
+    (tmp_path / "valence").mkdir()
+    assert len(list(each_target(Config(run_dir=tmp_path)))) == 2
+    (tmp_path / "valence" / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="valence is not empty.*--resume"):
+        next(each_target(Config(run_dir=tmp_path)))
+
+
 def test_a_plan_falls_along_a_cosine_from_the_given_rate_with_the_given_seed():
     plan = fold_plan(Config(epochs=3, batch_size=5, learning_rate=0.25), 7)
     assert (plan.epochs, plan.batch_size, plan.learning_rate) == (3, 5, 0.25)
