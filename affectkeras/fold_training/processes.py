@@ -64,27 +64,6 @@ def fit_in_processes(
     return [outcomes[fold] for fold in range(len(jobs))]
 
 
-class OrderedRows(keras.utils.PyDataset):
-    """The batches of a job, epoch by epoch in the order of its sampler."""
-
-    def __init__(self, inputs: np.ndarray, labels: np.ndarray, job: FoldJob, plan: FoldPlan):
-        super().__init__()
-        self._inputs, self._labels = inputs, labels
-        self._steps, self._batch_size = steps_of(job, plan), plan.batch_size
-        self._sampler, self._epoch = sampler_of(job, plan), 0
-
-    def __len__(self) -> int:
-        return self._steps
-
-    def __getitem__(self, step: int):
-        order = self._sampler.order(self._epoch)
-        rows = order[step * self._batch_size : (step + 1) * self._batch_size]
-        return self._inputs[rows], self._labels[rows]
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-
-
 def fit_fold(
     model: keras.Model, inputs: np.ndarray, labels: np.ndarray, job: FoldJob, plan: FoldPlan
 ) -> FoldOutcome:
@@ -101,23 +80,25 @@ def fit_fold(
     model.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     classes = model.output_shape[-1]
     weights = class_weights(labels[train], classes, plan.balanced)
-    history = model.fit(
-        OrderedRows(inputs, labels, job, plan),
-        epochs=plan.epochs,
-        shuffle=False,
-        class_weight={name: float(weight) for name, weight in enumerate(weights)},
-        verbose=0,
-    ).history
+    balance = {name: float(weight) for name, weight in enumerate(weights)}
+    sampler, history = sampler_of(job, plan), []
+    for epoch in range(plan.epochs):
+        order = sampler.order(epoch)
+        logs = model.fit(
+            inputs[order],
+            labels[order],
+            batch_size=plan.batch_size,
+            shuffle=False,
+            class_weight=balance,
+            verbose=0,
+        ).history
+        history.append({"epoch": epoch} | {name: logs[name][0] for name in ("loss", "accuracy")})
     found = np.zeros((0, classes), np.float32)
     if len(predict):
         logits = model.predict(inputs[predict], batch_size=plan.batch_size, verbose=0)
         found = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
-    columns = {"epoch": range(plan.epochs)}
-    columns |= {name: history[name] for name in ("loss", "accuracy")}
-    seconds = time.perf_counter() - began
-    return FoldOutcome(
-        job.name, model.get_weights(), pd.DataFrame(columns), found, seconds, "processes"
-    )
+    frame, seconds = pd.DataFrame(history), time.perf_counter() - began
+    return FoldOutcome(job.name, model.get_weights(), frame, found, seconds, "processes")
 
 
 def _start(threads: int, modules: Sequence[str]) -> None:
