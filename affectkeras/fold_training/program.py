@@ -78,6 +78,11 @@ def program_of(model: keras.Model, schedule: str) -> "FoldProgram":
     return program
 
 
+def forget_programs() -> None:
+    """Let go of all programs: what is trained next is traced anew."""
+    _PROGRAMS.clear()
+
+
 class FoldProgram:
     """What trains the folds of one model, traced when first used.
 
