@@ -16,8 +16,8 @@ from affectkeras.fold_training.network import operations_of, run_network
 
 # Keras's defaults of Adam.
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
-# Weights of a fold from which XLA's one pass over them saves more than its call costs.
-FUSED_FROM = 100_000
+# Weights of all folds from which XLA's one pass over them saves more than its call costs.
+FUSED_FROM = 500_000
 PROGRAMS_KEPT = 4
 _PROGRAMS: dict[tuple[str, str], "FoldProgram"] = {}
 
@@ -94,9 +94,7 @@ class FoldProgram:
     def __init__(self, model: keras.Model, schedule: str):
         self.model, self.schedule = model, schedule
         self.trainable = [one.path for one in model.trainable_variables]
-        weights = sum(math.prod(one.shape) for one in model.trainable_variables)
         self._epoch = tf.function(self._run_epoch, autograph=False)
-        self._adam = tf.function(_adam, autograph=False, jit_compile=weights > FUSED_FROM)
         self._predict = tf.function(self._run_prediction, autograph=False)
 
     def start(self, weights: dict[str, tf.Tensor]) -> FoldState:
@@ -168,7 +166,9 @@ class FoldProgram:
         rate = self._learning_rate(steps, data)
         active = tf.cast(size > 0, tf.float32)
         steps += tf.cast(active, tf.int32)
-        updated, moments = self._adam(trained, gradients, moments, active, steps, rate)
+        many = sum(math.prod(one.shape) for one in trained.values()) > FUSED_FROM
+        update = tf.function(_adam, autograph=False, jit_compile=True) if many else _adam
+        updated, moments = update(trained, gradients, moments, active, steps, rate)
         return (run.values | updated, moments, steps), loss, tf.reduce_sum(right, 1)
 
     def _learning_rate(self, steps, data):
@@ -185,16 +185,23 @@ class FoldProgram:
 
 
 def _adam(weights, gradients, moments, active, steps, rate):
-    """Return weights and moments after a step of the folds whose `active` is 1, not 0."""
+    """Return weights and moments after a step of the folds whose `active` is 1, not 0.
+
+    The moments are Keras's over 1 - beta: two passes over the weights fewer.
+    """
     taken = tf.cast(tf.maximum(steps, 1), tf.float32)
     alpha = rate * tf.sqrt(1.0 - BETA_2**taken) / (1.0 - BETA_1**taken) * active
+    size = math.sqrt(1.0 - BETA_2)
     new_weights, new_moments = {}, {}
     for path, weight in weights.items():
         shape = (-1, *(1,) * (weight.shape.rank - 1))
-        step, now = tf.reshape(alpha, shape), tf.reshape(active, shape)
-        gradient, (first, second) = gradients[path], moments[path]
-        first += (gradient - first) * ((1.0 - BETA_1) * now)
-        second += (gradient * gradient - second) * ((1.0 - BETA_2) * now)
-        new_weights[path] = weight - first * step / (tf.sqrt(second) + EPSILON)
+        step = tf.reshape(alpha * ((1.0 - BETA_1) / size), shape)
+        kept_1, kept_2 = (
+            tf.reshape(1.0 - (1.0 - beta) * active, shape) for beta in (BETA_1, BETA_2)
+        )
+        # The gradients of folds that wait are zero.
+        first = moments[path][0] * kept_1 + gradients[path]
+        second = moments[path][1] * kept_2 + tf.square(gradients[path])
+        new_weights[path] = weight - first * step / (tf.sqrt(second) + EPSILON / size)
         new_moments[path] = (first, second)
     return new_weights, new_moments
