@@ -169,29 +169,29 @@ def build_removal(config: Config, arm: str, sampler, labels, seed: int, run: Pat
     return lambda score: RandomRemoval(sampler, labels, plan, seed, score=score)
 
 
-def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> None:
-    """Train one arm with one seed and write its part of the run: model, predictions, logs."""
+def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part: Path, seal):
+    """Train one arm with one seed on the split's training rows; the test rows stay unread.
+
+    Args:
+        run: the run's folder, where the arm `random` finds how many rows `bdr` removed.
+        part: folder of the training's own state, to go on from after a kill.
+        seal: of the split; it refuses whatever reads a test row.
+
+    Returns:
+        the trained model, the pipeline of its images, the history and the removal (None without).
+    """
     import keras
 
-    from affectkeras.evaluation.seal import Seal
     from affectkeras.faces import target_distribution
     from affectkeras.pipelines.augmentation import Augmentation
     from affectkeras.pipelines.images import ImagePipeline
     from affectkeras.pipelines.sampler import RowSampler
     from affectkeras.transfer import stages
-    from affectkeras.transfer.fine_tuning import Branch, fine_tune, predict_logits, probabilities
+    from affectkeras.transfer.fine_tuning import Branch, fine_tune
 
-    part = runs.part_dir(run, seed, arm)
-    if runs.is_done(part):
-        return
-    print(f"seed {seed}, arm {arm}", flush=True)
-    began = time.perf_counter()
     keras.utils.set_random_seed(seed)
     targets = target_distribution(table)
     labels = table.frame["expression"].to_numpy()
-    trunk = part.with_name(f"trunk-{seed}.npz")
-    seal = Seal(split)
-    sampler = RowSampler(split.train, seed=seed, batch_size=config.batch_size)
     augmentations = {"paper": Augmentation(), "light": Augmentation.light()}
     images = ImagePipeline(
         table,
@@ -202,6 +202,7 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
         seed=seed,
         seal=seal,
     )
+    sampler = RowSampler(split.train, seed=seed, batch_size=config.batch_size)
     model = build_model(config, targets.shape[1])
     features = None
     if config.plan == "staged" and config.feature_cache:
@@ -209,6 +210,9 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
 
         features = cached_features(model, images)
     plans = {"paper": stages.paper_plan, "staged": stages.staged_plan, "cosine": stages.cosine_plan}
+    # Several arms of one seed are equal until rows are removed: the first leaves its state to all.
+    trunk = part.with_name(f"trunk-{seed}.npz")
+    shared = len(config.removal) > 1 and arm != "slade-gedeon"
     history, removal = fine_tune(
         model,
         plans[config.plan](config.epochs, config.learning_rate),
@@ -218,7 +222,24 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
         state_path=part / "checkpoint.npz",
         features=features,
         make_removal=build_removal(config, arm, sampler, labels, seed, run, seal),
-        branch=None if arm == "slade-gedeon" else Branch(trunk, REMOVAL_EPOCH - 1),
+        branch=Branch(trunk, REMOVAL_EPOCH - 1) if shared else None,
+    )
+    return model, images, history, removal
+
+
+def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> None:
+    """Train one arm with one seed and write its part of the run: model, predictions, logs."""
+    from affectkeras.evaluation.seal import Seal
+    from affectkeras.transfer.fine_tuning import predict_logits, probabilities
+
+    part = runs.part_dir(run, seed, arm)
+    if runs.is_done(part):
+        return
+    print(f"seed {seed}, arm {arm}", flush=True)
+    began = time.perf_counter()
+    seal = Seal(split)
+    model, images, history, removal = train(
+        config, table, split, seed, arm, run, part=part, seal=seal
     )
     frames = []
     with seal.final_evaluation():
