@@ -1,4 +1,4 @@
-"""How a run on wearables goes on: all folds of an arm together, floors, the choice, the result."""
+"""How a run on wearables goes on: all folds of an arm together, the choice, the result."""
 
 import dataclasses
 import time
@@ -8,11 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from affectkeras import records, results, runs
+from affectkeras import results, runs
 from affectkeras.deployment import serve_model
 from affectkeras.evaluation.seal import Seal
 from affectkeras.evaluation.splits import Split
@@ -20,20 +17,16 @@ from affectkeras.evaluation.subject_scores import subject_scores
 from affectkeras.evaluation.subject_splits import inner_folds
 from affectkeras.export_signals import package_signal_model
 from affectkeras.fold_training import FoldJob, FoldPlan, set_weights, train_folds
-from affectkeras.pipelines.signal_features import scale_by_subject, simple_features
 from affectkeras.reporting.report import write_report
 from affectkeras.run_result import common_parts
 from affectkeras.signal_facts import SignalFacts
 from affectkeras.signal_records import write_signal_records
 from affectkeras.subject_result import CHIEF_METRIC, arms_with_subjects, keep_subject_scores
-from affectkeras.wearables import Wearables
+from affectkeras.wearable_floors import FLOORS
+from affectkeras.wearables import Wearables, prediction_rows
 
 SPLIT_SEED = 0  # folds do not change with the seed of a training
-MAJORITY, LOGISTIC, CHOSEN = "majority", "logistic", "chosen"
-FLOORS = {
-    MAJORITY: "names the commonest training class",
-    LOGISTIC: "is a logistic regression on mean, deviation, slope and change of every channel",
-}
+CHOSEN = "chosen"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,51 +113,6 @@ def run_arm(
         **place,
     }
     runs.finish_part(part, facts)
-
-
-def run_floors(
-    run: Path, data: Wearables, seed: int, windows: np.ndarray, rate_hz: float, scale: str
-) -> None:
-    """Predict by the commonest class and by a logistic regression; write these parts of the run.
-
-    Args:
-        run: the run folder.
-        data: the windows and splits.
-        seed: of the run's first seed: neither floor depends on it.
-        windows: `(rows, time, channels)`, of which the regression has its features.
-        rate_hz: of the windows.
-        scale: of the signals; unless it is `"none"`, the features are scaled by subject too.
-    """
-    features = simple_features(windows, rate_hz)
-    if scale != "none":
-        features = scale_by_subject(features, data.table.frame["subject"].to_numpy())
-    for name, fit in ((MAJORITY, _majority), (LOGISTIC, _logistic)):
-        part = runs.part_dir(run, seed, name)
-        if runs.is_done(part):
-            continue
-        began = time.perf_counter()
-        frames, seals = [], []
-        for fold, split in enumerate(data.splits):
-            seal = Seal(split)
-            seal.fit("weights", name, split.train)
-            predict = fit(features[split.train], data.labels[split.train], _classes(data))
-            with seal.final_evaluation():
-                seal.read(split.test)
-                found = predict(features[split.test])
-            place = {"arm": name, "seed": seed, "fold": fold, "split": "test"}
-            frames.append(prediction_rows(data, split.test, found, **place))
-            seals.append(seal.facts())
-        runs.write_csv(part / "predictions.csv", pd.concat(frames, ignore_index=True))
-        seconds = time.perf_counter() - began
-        runs.finish_part(part, {"seals": seals, "seconds": seconds, "arm": name, "seed": seed})
-
-
-def prediction_rows(data: Wearables, rows, probabilities, **place) -> pd.DataFrame:
-    """Return rows of `predictions.csv`, with the subject of each."""
-    found = records.prediction_rows(data.table, rows, probabilities, **place)
-    subject = data.table.frame["subject"].to_numpy()[rows]
-    found.insert(found.columns.get_loc("group") + 1, "subject", subject)
-    return found
 
 
 def everything(data: Wearables) -> Split:
@@ -346,25 +294,3 @@ def _train_served(run, data: Wearables, arm: SignalArm, plan: FoldPlan, model: s
     return package_signal_model(
         folder / "model.keras", folder, arm.facts.to_json(), arm.inputs[:40], formats
     )
-
-
-def _majority(features, labels, classes: int):
-    found = np.zeros(classes)
-    found[np.bincount(labels, minlength=classes).argmax()] = 1
-    return lambda rows: np.tile(found, (len(rows), 1))
-
-
-def _logistic(features, labels, classes: int):
-    regression = LogisticRegression(class_weight="balanced", max_iter=1000)
-    fitted = make_pipeline(StandardScaler(), regression).fit(features, labels)
-
-    def predict(rows):
-        found = np.zeros((len(rows), classes))
-        found[:, fitted.classes_] = fitted.predict_proba(rows)
-        return found
-
-    return predict
-
-
-def _classes(data: Wearables) -> int:
-    return len(data.table.class_target.class_names)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from affectkeras import records
 from affectkeras.datasets.table import ExampleTable
 from affectkeras.evaluation.leakage import check_split, join_findings, refuse_leak
 from affectkeras.evaluation.splits import Split
@@ -161,3 +162,11 @@ def _print_counts(stretches: ExampleTable, table: ExampleTable) -> None:
         f"{len(table) + aside} windows = {len(table)} used + {aside} left out, of "
         f"{table.frame['subject'].nunique()} subjects"
     )
+
+
+def prediction_rows(data: Wearables, rows, probabilities, **place) -> pd.DataFrame:
+    """Return rows of `predictions.csv`, with the subject of each."""
+    found = records.prediction_rows(data.table, rows, probabilities, **place)
+    subject = data.table.frame["subject"].to_numpy()[rows]
+    found.insert(found.columns.get_loc("group") + 1, "subject", subject)
+    return found

@@ -113,7 +113,7 @@ def load(config: Config):
 
 def run_target(config: Config, run: Path | None) -> dict:
     """Run the experiment for one target, or go on with it, and return its result."""
-    from affectkeras import wearable_run
+    from affectkeras import wearable_floors, wearable_run
 
     print(f"{config.target}: low (1 to {config.high_from - 1}) or high ({config.high_from} to 5)")
     data = load(config)
@@ -126,7 +126,7 @@ def run_target(config: Config, run: Path | None) -> dict:
             plan = fold_plan(config, seed)
             for arm in arms:
                 wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_run.run_floors(
+        wearable_floors.run_floors(
             run, data, config.seeds[0], arms[0].inputs, config.rate_hz, config.scale
         )
         result = wearable_run.finish(

@@ -69,12 +69,14 @@ class Config:
     quick: bool = False  # one target, one length, few epochs: about a minute on 2 cores
 
 
+SAMPLE = {"epochs": 8}
 QUICK = {"target": "arousal", "seconds": (5,), "epochs": 5, "nested": False}
 
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has."""
-    return settle_wearables(config, "k_emocon", *[QUICK] * config.quick)
+    layers = [QUICK] * config.quick + [SAMPLE] * (config.data_dir is None)
+    return settle_wearables(config, "k_emocon", *layers)
 
 
 def load(config: Config):
@@ -146,7 +148,7 @@ def arms_of(config: Config, data) -> list:
 
 def run_target(config: Config, run: Path | None) -> dict:
     """Run the experiment for one target, or go on with it, and return its result."""
-    from affectkeras import wearable_run
+    from affectkeras import wearable_floors, wearable_run
 
     print(f"{config.target}: low (1 to {config.high_from - 1}) or high ({config.high_from} to 5)")
     data = load(config)
@@ -159,7 +161,7 @@ def run_target(config: Config, run: Path | None) -> dict:
             plan = fold_plan(config, seed)
             for arm in arms:
                 wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_run.run_floors(
+        wearable_floors.run_floors(
             run, data, config.seeds[0], data.inputs[max(config.seconds)], RATE_HZ, config.scale
         )
         result = wearable_run.finish(

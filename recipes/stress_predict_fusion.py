@@ -124,7 +124,7 @@ def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result."""
     start_tensorflow()
     run, config = runs.take_up("stress_predict_fusion", config, settle, wearable_banners)
-    from affectkeras import wearable_run
+    from affectkeras import wearable_floors, wearable_run
 
     data = load(config)
     arms = fusion_arms(config, data, channels_of(config)[1], "stress_predict_fusion")
@@ -136,7 +136,7 @@ def main(config: Config) -> dict:
             plan = fold_plan(config, seed)
             for arm in arms:
                 wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_run.run_floors(
+        wearable_floors.run_floors(
             run, data, config.seeds[0], arms[0].inputs, config.rate_hz, config.scale
         )
         result = wearable_run.finish(

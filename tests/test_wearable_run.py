@@ -18,7 +18,8 @@ from affectkeras.fold_training import FoldOutcome, FoldPlan
 from affectkeras.pipelines.signal_features import simple_features
 from affectkeras.quiet import start_tensorflow
 from affectkeras.signal_model import load_signal_model
-from affectkeras.wearable_run import CHOSEN, choose_within_folds, finish, run_arm, run_floors
+from affectkeras.wearable_floors import run_floors
+from affectkeras.wearable_run import CHOSEN, choose_within_folds, finish, run_arm
 from tests.tiny_wearables import (
     CLASS_NAMES,
     RATE_HZ,
@@ -307,8 +308,10 @@ def test_a_network_passes_the_floors_and_falls_to_chance_with_shuffled_labels(tm
         for metric in ("accuracy", "macro_f1"):
             assert plain[arm][metric]["ci95"][0] > 0.9
             assert plain[arm][metric]["ci95"][0] > plain["majority"][metric]["ci95"][1]
-            # Who guesses is right in half of the rows of two classes, and so is the majority.
+            # Without knowledge a network of classes weighed alike does as well as drawing lots.
+            assert plain[arm][metric]["ci95"][0] > plain["guess"][metric]["ci95"][1]
             assert shuffled[arm][metric]["mean"] == pytest.approx(0.5, abs=0.06)
+            assert shuffled["guess"][metric]["mean"] == pytest.approx(0.5, abs=0.06)
         assert shuffled[arm]["accuracy"]["ci95"][0] < shuffled["majority"]["accuracy"]["mean"]
 
 
@@ -336,6 +339,21 @@ def test_the_majority_floor_names_the_commonest_class_of_a_folds_training_rows(t
     assert found["predicted"].tolist() == expected
     np.testing.assert_array_equal(found["p_stress"], [1] * 4 + [0] * 8)
     assert set(found["seed"]) == {3}
+
+
+def test_the_guess_draws_every_class_alike_whatever_the_labels_and_repeats(tmp_path):
+    found = []
+    for name, labels in (("a", [0, 1] * 300), ("b", [0, 0, 0, 1] * 150), ("c", [0, 1] * 300)):
+        table = tiny_stretches(3, 200)
+        table = dataclasses.replace(table, frame=table.frame.assign(stress=labels))
+        data = tiny_wearables(table)
+        run_floors(tmp_path / name, data, int(name == "c"), data.inputs[SECONDS], RATE_HZ, "none")
+        found.append(predictions_of(tmp_path / name, data, "guess")["p_stress"].to_numpy())
+    first, other_labels, other_seed = found
+    assert set(first) == {0, 1}
+    assert first.mean() == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_array_equal(first, other_labels)
+    assert (first != other_seed).any()
 
 
 def logistic_of_scikit_learn(features, data):
@@ -461,7 +479,7 @@ def test_the_arm_that_validated_best_is_served_though_it_tests_worse(
     assert result["metrics"]["test"]["accuracy"]["mean"] == 0
     assert result["arms"]["eda"]["test"]["accuracy"]["mean"] == 1
     # Nothing was chosen within folds, so there is no such arm.
-    assert list(result["arms"]) == ["temperature", "eda", "majority", "logistic"]
+    assert list(result["arms"]) == ["temperature", "eda", "majority", "guess", "logistic"]
     facts = json.loads((tmp_path / "saved_model/assets.extra/signal_model.json").read_text())
     assert [one["signal"] for one in facts["channels"]] == ["temperature"]
     # Of a rating that is told as low or high it says which.
@@ -472,7 +490,7 @@ def test_the_arm_that_validated_best_is_served_though_it_tests_worse(
 def test_a_result_holds_arms_choice_and_floors_with_their_scores_by_subject(finished):
     run, result, _ = finished
     assert "rating" not in result["dataset"]
-    names = ["temperature", "eda", CHOSEN, "majority", "logistic"]
+    names = ["temperature", "eda", CHOSEN, "majority", "guess", "logistic"]
     assert list(result["arms"]) == list(result["by_subject"]) == names
     assert result["floors"] == wearable_run.FLOORS
     predictions = runs.read_csv(run / "predictions.csv")
