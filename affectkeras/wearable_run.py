@@ -22,7 +22,8 @@ from affectkeras.run_result import common_parts
 from affectkeras.signal_facts import SignalFacts
 from affectkeras.signal_records import write_signal_records
 from affectkeras.subject_result import CHIEF_METRIC, arms_with_subjects, keep_subject_scores
-from affectkeras.wearable_floors import FLOORS
+from affectkeras.wearable_floors import FLOORS, run_floors
+from affectkeras.wearable_settings import fold_plan, wearable_banners
 from affectkeras.wearables import Wearables, prediction_rows
 
 SPLIT_SEED = 0  # folds do not change with the seed of a training
@@ -44,6 +45,39 @@ class SignalArm:
     build: Callable[[], keras.Model]
     inputs: np.ndarray
     facts: SignalFacts
+
+
+def run_experiment(
+    run: Path,
+    config,
+    data: Wearables,
+    arms: Sequence[SignalArm],
+    *,
+    windows: np.ndarray,
+    model: str,
+    claims,
+) -> dict:
+    """Train every arm with every seed, predict as the floors do, and return the result.
+
+    Args:
+        run: the run folder.
+        config: the recipe's `Config`.
+        data: the windows and splits.
+        arms: all networks that are compared.
+        windows: `(rows, time, channels)`, of which the logistic regression has its features.
+        model: the networks' name.
+        claims: the published figures.
+    """
+    nested = config.nested and len(arms) > 1  # of a single arm there is nothing to choose
+    with runs.lock_run(run):
+        for seed in config.seeds:
+            for arm in arms:
+                plan = fold_plan(config, seed)
+                run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
+        run_floors(run, data, config.seeds[0], windows, data.rate_hz, config.scale)
+        result = finish(run, config, data, arms, model=model, claims=claims)
+    results.print_result(result, run)
+    return result
 
 
 def run_arm(
@@ -163,12 +197,9 @@ def finish(
     config,
     data: Wearables,
     arms: Sequence[SignalArm],
-    plan: FoldPlan,
     *,
     model: str,
     claims,
-    banners: Sequence[str],
-    formats: Sequence[str] = (),
 ) -> dict:
     """Join the parts, choose an arm, train it on all subjects, and write result and report.
 
@@ -177,10 +208,8 @@ def finish(
         config: the recipe's `Config`.
         data: the windows and splits.
         arms: all networks that were trained.
-        plan: how the served network is trained.
         model: the networks' name.
-        claims, banners: as in `run_result.common_parts`.
-        formats: of `package_signal_model`.
+        claims: as in `run_result.common_parts`.
 
     Returns:
         The result.
@@ -198,7 +227,7 @@ def finish(
     favourite = _favourite(predictions, target, names)
     served = next(arm for arm in arms if arm.name == favourite)
     began = time.perf_counter()
-    exports = {f"{model}-{favourite}": _train_served(run, data, served, plan, model, formats)}
+    exports = {f"{model}-{favourite}": _train_served(run, config, data, served, model)}
     serve_s = time.perf_counter() - began
     serve_model(run, run / "models" / f"{model}-{favourite}")
     runs.write_csv(run / "rejected.csv", data.table.rejected)
@@ -216,7 +245,7 @@ def finish(
         data.findings,
         target=target.name,
         claims=claims,
-        banners=banners,
+        banners=wearable_banners(config),
         model=model,
         arms=figures,
         served_arm=favourite,
@@ -280,8 +309,9 @@ def _mean_score(rows: pd.DataFrame, target) -> float:
     return float(subject_scores(rows, target.class_names, target.name)[CHIEF_METRIC].mean())
 
 
-def _train_served(run, data: Wearables, arm: SignalArm, plan: FoldPlan, model: str, formats):
+def _train_served(run, config, data: Wearables, arm: SignalArm, model: str):
     """Train an arm on all subjects and package it; return what its exports were found to be."""
+    plan = fold_plan(config, config.seeds[0])
     print(f"arm {arm.name} on all subjects, to be served", flush=True)
     keras.utils.set_random_seed(plan.seed)
     network = arm.build()
@@ -292,5 +322,5 @@ def _train_served(run, data: Wearables, arm: SignalArm, plan: FoldPlan, model: s
     folder.mkdir(parents=True, exist_ok=True)
     network.save(folder / "model.keras")
     return package_signal_model(
-        folder / "model.keras", folder, arm.facts.to_json(), arm.inputs[:40], formats
+        folder / "model.keras", folder, arm.facts.to_json(), arm.inputs[:40], config.export
     )

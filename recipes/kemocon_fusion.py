@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import Literal, get_args
 
-from affectkeras import results, runs
+from affectkeras import runs
 from affectkeras.command_line import run_recipe
 from affectkeras.fusion_arms import fusion_arms
 from affectkeras.quiet import start_tensorflow
-from affectkeras.wearable_settings import each_target, fold_plan, settle_wearables, wearable_banners
+from affectkeras.wearable_settings import each_target, settle_wearables, wearable_banners
 
 CLAIMS = ()  # the lecture publishes no figure on these data
 Fusion = Literal["early", "sensor", "channel", "shared"]
@@ -113,35 +113,16 @@ def load(config: Config):
 
 def run_target(config: Config, run: Path | None) -> dict:
     """Run the experiment for one target, or go on with it, and return its result."""
-    from affectkeras import wearable_floors, wearable_run
+    from affectkeras.wearable_run import run_experiment
 
     print(f"{config.target}: low (1 to {config.high_from - 1}) or high ({config.high_from} to 5)")
     data = load(config)
     arms = fusion_arms(config, data, [len(names) for names in SENSORS], "kemocon_fusion")
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("kemocon_fusion", config, config.run_dir)
-    nested = config.nested and len(arms) > 1  # of a single arm there is nothing to choose
-    with runs.lock_run(run):
-        for seed in config.seeds:
-            plan = fold_plan(config, seed)
-            for arm in arms:
-                wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_floors.run_floors(
-            run, data, config.seeds[0], arms[0].inputs, config.rate_hz, config.scale
-        )
-        result = wearable_run.finish(
-            run,
-            config,
-            data,
-            arms,
-            fold_plan(config, config.seeds[0]),
-            model="sensor_fusion",
-            claims=CLAIMS,
-            banners=wearable_banners(config),
-            formats=config.export,
-        )
-    results.print_result(result, run)
-    return result
+    return run_experiment(
+        run, config, data, arms, windows=arms[0].inputs, model="sensor_fusion", claims=CLAIMS
+    )
 
 
 def main(config: Config) -> dict:

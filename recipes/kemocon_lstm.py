@@ -20,12 +20,11 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from affectkeras import results, runs
+from affectkeras import runs
 from affectkeras.command_line import run_recipe
 from affectkeras.quiet import start_tensorflow
 from affectkeras.wearable_settings import (
     each_target,
-    fold_plan,
     is_sample,
     settle_wearables,
     wearable_banners,
@@ -148,35 +147,22 @@ def arms_of(config: Config, data) -> list:
 
 def run_target(config: Config, run: Path | None) -> dict:
     """Run the experiment for one target, or go on with it, and return its result."""
-    from affectkeras import wearable_floors, wearable_run
+    from affectkeras.wearable_run import run_experiment
 
     print(f"{config.target}: low (1 to {config.high_from - 1}) or high ({config.high_from} to 5)")
     data = load(config)
     arms = arms_of(config, data)
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("kemocon_lstm", config, config.run_dir)
-    nested = config.nested and len(arms) > 1  # of a single arm there is nothing to choose
-    with runs.lock_run(run):
-        for seed in config.seeds:
-            plan = fold_plan(config, seed)
-            for arm in arms:
-                wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_floors.run_floors(
-            run, data, config.seeds[0], data.inputs[max(config.seconds)], RATE_HZ, config.scale
-        )
-        result = wearable_run.finish(
-            run,
-            config,
-            data,
-            arms,
-            fold_plan(config, config.seeds[0]),
-            model="bvp_lstm",
-            claims=CLAIMS,
-            banners=wearable_banners(config),
-            formats=config.export,
-        )
-    results.print_result(result, run)
-    return result
+    return run_experiment(
+        run,
+        config,
+        data,
+        arms,
+        windows=data.inputs[max(config.seconds)],
+        model="bvp_lstm",
+        claims=CLAIMS,
+    )
 
 
 def main(config: Config) -> dict:

@@ -21,11 +21,11 @@ import time
 from pathlib import Path
 from typing import Literal, get_args
 
-from affectkeras import results, runs
+from affectkeras import runs
 from affectkeras.command_line import run_recipe
 from affectkeras.fusion_arms import fusion_arms
 from affectkeras.quiet import start_tensorflow
-from affectkeras.wearable_settings import fold_plan, settle_wearables, wearable_banners
+from affectkeras.wearable_settings import settle_wearables, wearable_banners
 
 CLAIMS = ()  # the lecture publishes no figure on these data
 Fusion = Literal["early", "sensor", "channel", "shared"]
@@ -124,34 +124,15 @@ def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result."""
     start_tensorflow()
     run, config = runs.take_up("stress_predict_fusion", config, settle, wearable_banners)
-    from affectkeras import wearable_floors, wearable_run
+    from affectkeras.wearable_run import run_experiment
 
     data = load(config)
     arms = fusion_arms(config, data, channels_of(config)[1], "stress_predict_fusion")
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("stress_predict_fusion", config, config.run_dir)
-    nested = config.nested and len(arms) > 1  # of a single arm there is nothing to choose
-    with runs.lock_run(run):
-        for seed in config.seeds:
-            plan = fold_plan(config, seed)
-            for arm in arms:
-                wearable_run.run_arm(run, data, arm, plan, inner=config.inner_folds, nested=nested)
-        wearable_floors.run_floors(
-            run, data, config.seeds[0], arms[0].inputs, config.rate_hz, config.scale
-        )
-        result = wearable_run.finish(
-            run,
-            config,
-            data,
-            arms,
-            fold_plan(config, config.seeds[0]),
-            model="sensor_fusion",
-            claims=CLAIMS,
-            banners=wearable_banners(config),
-            formats=config.export,
-        )
-    results.print_result(result, run)
-    return result
+    return run_experiment(
+        run, config, data, arms, windows=arms[0].inputs, model="sensor_fusion", claims=CLAIMS
+    )
 
 
 if __name__ == "__main__":

@@ -69,12 +69,7 @@ def train(run, data, seeds=SEEDS, plan=PLAN):
 
 
 def end(run, data, settings):
-    return finish(
-        *(run, settings, data, arms_of(data), PLAN),
-        model="linear",
-        claims=[CLAIM],
-        banners=["A banner."],
-    )
+    return finish(run, settings, data, arms_of(data), model="linear", claims=[CLAIM])
 
 
 @pytest.fixture(scope="module")
@@ -549,7 +544,7 @@ def test_a_report_and_the_last_line_say_how_to_give_it_recordings(finished, caps
     assert printed.endswith(f"affectkeras predict {run} --dataset stress_predict FOLDER\n")
     page = (run / "report.html").read_text()
     assert f"affectkeras predict {run} --dataset stress_predict FOLDER" in page
-    assert "A banner." in page
+    assert "Sample data: synthetic physiology." in page
     own = {**result, "dataset": {**result["dataset"], "name": "empatica_e4"}}
     results.print_result(own, run)
     assert capsys.readouterr().out.endswith(f"predict {run} FOLDER\n")

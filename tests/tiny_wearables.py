@@ -31,6 +31,10 @@ class Settings:
     max_rejected: float = 0.5
     shuffle_labels: bool = False
     quick: bool = False
+    epochs: int = 5
+    batch_size: int = 16
+    learning_rate: float = 0.05
+    export: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0,)
 
 
