@@ -61,13 +61,17 @@ class Config:
     backbone: str = "resnet50"  # any of keras.applications, such as mobilenet_0.25
     weights: str = "imagenet"  # imagenet, none, or the path of a weights file
     image_size: int = 224  # pixels, height and width (paper: 224)
-    plan: Literal["paper", "staged", "cosine"] = "paper"  # paper: all layers, one rate
+    regime: Literal["head", "last-blocks", "all", "scratch"] = "all"  # what trains (paper: all)
+    last_blocks: int = 1  # regime last-blocks: so many of the backbone's, mostly of 5
+    plan: Literal["paper", "staged", "cosine"] = "paper"  # how: one rate; head first; decay
+    hidden: int = 512  # units of the head's hidden layer (paper: 512)
     dropout: tuple[float, float] = (0.6, 0.8)  # of the head (paper, section 2.2)
     augmentation: Literal["paper", "light", "none"] = "paper"  # light: flip, gentle warp
     epochs: int = 31  # over all stages together (paper: 31)
     batch_size: int = 64  # images per step (paper: 64)
     learning_rate: float = 1e-4  # of Adam (paper: 1e-4)
-    feature_cache: bool = True  # plan staged: compute a frozen backbone's outputs once
+    weight_decay: float = 0.0  # share of a kernel per step and rate, decoupled (paper: none)
+    feature_cache: bool = True  # compute the outputs of a frozen backbone once
     removal: tuple[Literal["none", "bdr", "slade-gedeon", "random"], ...] = ("none", "bdr")  # arms
     seeds: tuple[int, ...] = (0, 1, 2)  # each trains every arm
     export: tuple[Literal["litert", "onnx"], ...] = ()  # beside the SavedModel
@@ -94,12 +98,13 @@ def settle(config: Config) -> Config:
     from affectkeras.transfer.weight_files import WeightsUnreachable
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
-    for name in ("epochs", "batch_size", "image_size", "learning_rate", "removal", "seeds"):
-        if not getattr(config, name) or (
-            name not in ("removal", "seeds") and getattr(config, name) < 0
-        ):
+    sizes = ("epochs", "batch_size", "image_size", "learning_rate", "hidden", "last_blocks")
+    for name in (*sizes, "removal", "seeds"):
+        if not getattr(config, name) or (name in sizes and getattr(config, name) < 0):
             option = "--" + name.replace("_", "-")
             raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
+    if config.weight_decay < 0:
+        raise UserError(f"--weight-decay must be at least 0. Received: {config.weight_decay}")
     if config.data_dir is not None and not config.data_dir.exists():
         raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the data's folder.")
     if config.data_dir is not None:
@@ -116,6 +121,9 @@ def settle(config: Config) -> Config:
             f"--removal removes rows at the end of epoch {REMOVAL_EPOCH}: --epochs must be above "
             f"that. Received: {config.epochs}. Give more epochs, or --removal none."
         )
+    if config.regime == "scratch":
+        _check_scratch(config)
+        config = dataclasses.replace(config, weights="none")
     changes = {}
     try:
         weights_path(find_backbone(config.backbone), config.weights, (config.image_size,) * 2)
@@ -124,6 +132,18 @@ def settle(config: Config) -> Config:
             raise
         changes["weights"] = "none"  # said in the banner
     return dataclasses.replace(config, **changes)
+
+
+def _check_scratch(config: Config) -> None:
+    for option, given, mend in (
+        ("--weights", config.weights not in ("imagenet", "none"), "Leave --weights out"),
+        ("--plan staged", config.plan == "staged", "Choose another plan"),
+    ):
+        if given:
+            raise UserError(
+                f"--regime scratch starts from random weights, so {option} has nothing to build "
+                f"on. {mend}, or choose another regime."
+            )
 
 
 def banners(config: Config) -> list[str]:
@@ -143,7 +163,12 @@ def build_model(config: Config, classes: int):
     from affectkeras.models.backbone_classifier import build_backbone_classifier
 
     return build_backbone_classifier(
-        config.backbone, classes, config.image_size, config.weights, dropout=config.dropout
+        config.backbone,
+        classes,
+        config.image_size,
+        config.weights,
+        dropout=config.dropout,
+        hidden=config.hidden,
     )
 
 
@@ -178,7 +203,8 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
         seal: of the split; it refuses whatever reads a test row.
 
     Returns:
-        the trained model, the pipeline of its images, the history and the removal (None without).
+        the trained model, what `predict_logits` reads rows from (its images, or their cached
+        features where the backbone never trained), the history and the removal (None without).
     """
     import keras
 
@@ -186,8 +212,8 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
     from affectkeras.pipelines.augmentation import Augmentation
     from affectkeras.pipelines.images import ImagePipeline
     from affectkeras.pipelines.sampler import RowSampler
-    from affectkeras.transfer import stages
     from affectkeras.transfer.fine_tuning import Branch, fine_tune
+    from affectkeras.transfer.regimes import plan_regime
 
     keras.utils.set_random_seed(seed)
     targets = target_distribution(table)
@@ -204,18 +230,25 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
     )
     sampler = RowSampler(split.train, seed=seed, batch_size=config.batch_size)
     model = build_model(config, targets.shape[1])
+    stages = plan_regime(
+        config.regime,
+        config.plan,
+        config.epochs,
+        config.learning_rate,
+        last_blocks=config.last_blocks,
+        weight_decay=config.weight_decay,
+    )
     features = None
-    if config.plan == "staged" and config.feature_cache:
+    if config.feature_cache and any(stage.trainable == "head" for stage in stages):
         from affectkeras.pipelines.cached_features import cached_features
 
         features = cached_features(model, images)
-    plans = {"paper": stages.paper_plan, "staged": stages.staged_plan, "cosine": stages.cosine_plan}
     # Several arms of one seed are equal until rows are removed: the first leaves its state to all.
     trunk = part.with_name(f"trunk-{seed}.npz")
     shared = len(config.removal) > 1 and arm != "slade-gedeon"
     history, removal = fine_tune(
         model,
-        plans[config.plan](config.epochs, config.learning_rate),
+        stages,
         images,
         sampler,
         validation_rows=split.validation,
@@ -224,7 +257,8 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
         make_removal=build_removal(config, arm, sampler, labels, seed, run, seal),
         branch=Branch(trunk, REMOVAL_EPOCH - 1) if shared else None,
     )
-    return model, images, history, removal
+    frozen = all(stage.trainable == "head" for stage in stages)
+    return model, features if features and frozen else images, history, removal
 
 
 def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> None:
@@ -238,13 +272,13 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
     print(f"seed {seed}, arm {arm}", flush=True)
     began = time.perf_counter()
     seal = Seal(split)
-    model, images, history, removal = train(
+    model, source, history, removal = train(
         config, table, split, seed, arm, run, part=part, seal=seal
     )
     frames = []
     with seal.final_evaluation():
         for name, rows in (("validation", split.validation), ("test", split.test)):
-            found = probabilities(predict_logits(model, images, rows))
+            found = probabilities(predict_logits(model, source, rows))
             rows = records.prediction_rows(table, rows, found, arm=arm, seed=seed, split=name)
             frames.append(rows)
     records.write_part(part, table, history, frames, removal, arm=arm, seed=seed)

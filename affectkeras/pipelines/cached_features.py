@@ -41,7 +41,10 @@ class CachedFeatures:
 
     Attributes:
         targets: the distributions over classes of all table rows, float32 `(rows, classes)`.
+        seal: of the images.
     """
+
+    gives_features = True  # in the place of images
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class CachedFeatures:
         folder: Path | None = None,
     ):
         self.targets = images.targets
+        self.seal = images.seal
         self._images = images
         self._network = features_of(model)
         self._views = views

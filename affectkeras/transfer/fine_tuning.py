@@ -139,7 +139,15 @@ class _KeepBranch(keras.callbacks.Callback):
 
 
 def predict_logits(model: keras.Model, source, rows: np.ndarray) -> np.ndarray:
-    """Return the clean logits of table rows, `(rows, classes)` float32, in their order."""
+    """Return the clean logits of table rows, `(rows, classes)` float32, in their order.
+
+    Args:
+        model: a backbone classifier, or the head of one where the source gives features.
+        source: gives images, or with `gives_features` what the frozen backbone makes of them.
+        rows: of the table.
+    """
+    if getattr(source, "gives_features", False) and model.name != "head":
+        model = head_of(model)
     return model.predict(source.clean(rows), verbose=0)
 
 

@@ -103,6 +103,7 @@ def staged_plan(
     unfreeze: Sequence[Literal["all"] | int] = ("all",),
     backbone_rate: float = 0.1,
     schedule: Literal["constant", "cosine"] = "constant",
+    weight_decay: float = 0.0,
 ) -> tuple[Stage, ...]:
     """Return a plan that trains the head first and then unfreezes the backbone.
 
@@ -116,9 +117,11 @@ def staged_plan(
         unfreeze: what trains beside the head: so many last blocks (see `find_blocks`), or `"all"`.
         backbone_rate: the backbone's rate as a share of the head's.
         schedule: of the stages after the first.
+        weight_decay: as in `Stage`.
     """
     first = max(1, epochs // 3)
-    stages = [Stage("head", 0, first, "head", learning_rate, freeze_normalization=True)]
+    common = {"freeze_normalization": True, "weight_decay": weight_decay}
+    stages = [Stage("head", 0, first, "head", learning_rate, **common)]
     steps = list(unfreeze)[max(0, len(unfreeze) - (epochs - first)) :]
     for index, trainable in enumerate(steps):
         stages.append(
@@ -130,7 +133,7 @@ def staged_plan(
                 learning_rate,
                 backbone_rate=backbone_rate,
                 schedule=schedule,
-                freeze_normalization=True,
+                **common,
             )
         )
     return tuple(stages)
