@@ -93,9 +93,10 @@ def examine(
 
 
 def _list_names() -> list[str]:
-    width = max(map(len, datasets.NAMES))
+    names = (*datasets.NAMES, *datasets.TABLES)
+    width = max(map(len, names))
     lines = ["python -m affectkeras doctor NAME DIR looks through the folder DIR.", "", "NAME is"]
-    for name in datasets.NAMES:
+    for name in names:
         summary = inspect.getdoc(datasets.reader(name)).splitlines()[0]
         lines.append(f"  {name:<{width}}  {summary}")
     return [*lines, "", "Without DIR the layout that is expected is shown."]

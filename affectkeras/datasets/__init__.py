@@ -15,6 +15,7 @@ NAMES = (
     *("k_emocon", "pamap2", "stress_predict", "wesad", "empatica_e4"),
     *("cifar10", "image_folder"),
 )
+TABLES = ("sfew_features",)  # of numbers that others computed, without the recordings
 
 
 def reader(name: str) -> ModuleType:
@@ -23,9 +24,10 @@ def reader(name: str) -> ModuleType:
     Raises:
         UserError: when no data set has that name; the message lists those there are.
     """
-    if name not in NAMES:
+    if name not in (*NAMES, *TABLES):
+        known = ", ".join((*NAMES, *TABLES))
         raise UserError(
-            f"Unknown data set {name!r}. Known: {', '.join(NAMES)}. For any other folder of "
+            f"Unknown data set {name!r}. Known: {known}. For any other folder of "
             "labelled images use image_folder."
         )
     return importlib.import_module(f"affectkeras.datasets.{name}")
