@@ -26,12 +26,14 @@ def write_face_result(
     exports: dict,
     trained: Sequence[dict],
     prepare_s: float,
+    regime: dict | None = None,
 ) -> dict:
     """Write `rejected.csv`, `result.json` and the report of a recipe on faces; drop its parts.
 
     Args:
         run … prepare_s: as in `run_result.common_parts`; `findings` of `divide_faces`, `arms` of
             `results.summarise`.
+        regime: of `face_regime.explain_face_regime`, where there is a backbone.
 
     Returns:
         The result.
@@ -57,6 +59,7 @@ def write_face_result(
     )
     majority = results.majority_baseline(labels, splits, target.class_names)
     more = {"class_names": list(target.class_names), "baselines": {"majority": majority}}
+    more |= {} if regime is None else {"regime": regime}
     result = results.write_result(run, parts | more)
     write_report(run)
     runs.drop_parts(run)

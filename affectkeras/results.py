@@ -36,7 +36,8 @@ RESULT_PARTS = (
     *("class_names", "arms", "baselines", "claims", "leakage", "timing", "exports"),
 )
 # Of a run that scores its subjects: see `subject_result`.
-OPTIONAL_PARTS = ("by_subject", "floors")
+# Of a run with a pretrained backbone: see `transfer.regime_choice`.
+OPTIONAL_PARTS = ("by_subject", "floors", "regime")
 # A run with number targets has its targets in the place of classes, and may have an ablation:
 # see `number_results`.
 NUMBER_RESULT_PARTS = tuple("targets" if name == "class_names" else name for name in RESULT_PARTS)

@@ -61,7 +61,7 @@ class Config:
     backbone: str = "resnet50"  # any of keras.applications, such as mobilenet_0.25
     weights: str = "imagenet"  # imagenet, none, or the path of a weights file
     image_size: int = 224  # pixels, height and width (paper: 224)
-    regime: Literal["head", "last-blocks", "all", "scratch"] = "all"  # what trains (paper: all)
+    regime: Literal["auto", "head", "last-blocks", "all", "scratch"] = "all"  # what trains
     last_blocks: int = 1  # regime last-blocks: so many of the backbone's, mostly of 5
     plan: Literal["paper", "staged", "cosine"] = "paper"  # how: one rate; head first; decay
     hidden: int = 512  # units of the head's hidden layer (paper: 512)
@@ -208,6 +208,7 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
     """
     import keras
 
+    from affectkeras.face_regime import explain_face_regime
     from affectkeras.faces import target_distribution
     from affectkeras.pipelines.augmentation import Augmentation
     from affectkeras.pipelines.images import ImagePipeline
@@ -230,8 +231,11 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
     )
     sampler = RowSampler(split.train, seed=seed, batch_size=config.batch_size)
     model = build_model(config, targets.shape[1])
+    regime = explain_face_regime(config, model, table, split)
+    if regime["asked"] == "auto":
+        print(f"--regime auto: {regime['chosen']}. {regime['reasons'][-1]}", flush=True)
     stages = plan_regime(
-        config.regime,
+        regime["chosen"],
         config.plan,
         config.epochs,
         config.learning_rate,
@@ -264,6 +268,7 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
 def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> None:
     """Train one arm with one seed and write its part of the run: model, predictions, logs."""
     from affectkeras.evaluation.seal import Seal
+    from affectkeras.face_regime import explain_face_regime
     from affectkeras.transfer.fine_tuning import predict_logits, probabilities
 
     part = runs.part_dir(run, seed, arm)
@@ -289,6 +294,7 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
             "removals": removal.removals if removal else [],
             "seconds": time.perf_counter() - began,
             "seal": seal.facts(),
+            "regime": explain_face_regime(config, model, table, split),
         },
     )
 
@@ -330,6 +336,7 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
         exports=exports,
         trained=trained,
         prepare_s=prepare_s,
+        regime=trained[0]["regime"],
     )
 
 

@@ -14,6 +14,7 @@ from affectkeras.reporting import report_tables as tables
 from affectkeras.reporting.claims_table import claims
 from affectkeras.reporting.html_page import page, preformatted, section
 from affectkeras.reporting.plots import plot_run
+from affectkeras.reporting.regime_table import transfer
 from affectkeras.reporting.report_metrics import further_metrics
 from affectkeras.reporting.run_data import RunData, read_run
 from affectkeras.signal_facts import recordings_arguments
@@ -146,6 +147,7 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             tables.leakage(result),
             _figure("leaking-pairs", plots),
         ),
+        section("When to transfer what", transfer(result)),
         section("What the leak adds", _figure("inflation", plots), stress_tables.inflation(run)),
         section(
             "Training",
