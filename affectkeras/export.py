@@ -5,7 +5,7 @@ training used, and needs neither Keras nor this package to run. LiteRT and ONNX 
 pixels: their runtimes have no image decoders.
 
 The classifiers exported here take float32 pixels `(batch, height, width, 3)` in [0, 255] and put
-out logits `(batch, classes)`.
+out logits `(batch, classes)`. An ensemble takes them in several sizes: an input for each.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from affectkeras.errors import UserError
-from affectkeras.media.images import decode_and_resize
+from affectkeras.media.images import decode_and_resize, decode_and_resize_each
 from affectkeras.runtimes import load_litert, load_onnx, require_packages
 
 CHECKED_BATCHES = (1, 7, 32)
@@ -53,10 +53,11 @@ def export_saved_model(
     The model runs with `training=False`: dropout and random augmentation layers are off.
 
     Args:
-        model: pixels float32 `(batch, height, width, 3)` in [0, 255] → logits `(batch, classes)`.
+        model: pixels float32 `(batch, height, width, 3)` in [0, 255] → logits `(batch, classes)`;
+            or of several inputs, each of which is given the image at its own size.
         folder: replaced if it exists; complete or absent at any time.
         class_names: the name of each logit.
-        image_size: height and width the model takes.
+        image_size: height and width the model takes; of several, those of its first input.
 
     Returns:
         The folder.
@@ -72,14 +73,16 @@ def export_saved_model(
             f"Received: {list(class_names)}"
         )
 
+    sizes = _input_sizes(model, image_size)
+
     def serve(images):
         pixels = tf.map_fn(
-            lambda encoded: decode_and_resize(encoded, tuple(image_size)),
+            lambda encoded: decode_and_resize_each(encoded, sizes),
             images,
-            fn_output_signature=tf.TensorSpec((*image_size, 3), tf.float32),
+            fn_output_signature=tuple(tf.TensorSpec((*size, 3), tf.float32) for size in sizes),
             parallel_iterations=_IMAGES_DECODED_AT_ONCE,
         )
-        logits = tf.cast(model(pixels, training=False), tf.float32)
+        logits = tf.cast(model(_as_inputs(pixels), training=False), tf.float32)
         return {
             "class_name": tf.gather(names, tf.argmax(logits, axis=-1)),
             "probabilities": tf.nn.softmax(logits),
@@ -163,7 +166,12 @@ def check_exports(
     results = {}
     with _exact_float32():
         encoded = [images[number % len(images)] for number in range(sum(CHECKED_BATCHES))]
-        pixels = np.stack([decode_and_resize(image, tuple(image_size)) for image in encoded])
+        pixels = _as_inputs(
+            [
+                np.stack([decode_and_resize(image, size) for image in encoded])
+                for size in _input_sizes(model, image_size)
+            ]
+        )
         expected = tf.nn.softmax(tf.cast(model(pixels, training=False), tf.float32)).numpy()
         for name, path, load, inputs in (
             ("saved_model", saved_model, _load_saved_model, np.array(encoded, dtype=object)),
@@ -200,6 +208,18 @@ def random_images(image_size: tuple[int, int], count: int, *, seed: int = 0) -> 
         encode = tf.io.encode_png if number % 2 else tf.io.encode_jpeg
         images.append(encode(pixels).numpy())
     return images
+
+
+def _input_sizes(model: keras.Model, image_size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return height and width of every input; of a single one as given, if it takes any."""
+    if len(model.inputs) == 1:
+        return [tuple(image_size)]
+    return [tuple(each.shape[1:3]) for each in model.inputs]
+
+
+def _as_inputs(pixels: Sequence):
+    """Return the images of all sizes as a Keras model takes them."""
+    return list(pixels) if len(pixels) > 1 else pixels[0]
 
 
 class _Probabilities(keras.Model):

@@ -18,6 +18,7 @@ tf = pytest.importorskip("tensorflow")
 
 from affectkeras import export, runtimes  # noqa: E402
 from affectkeras.media.images import decode_and_resize  # noqa: E402
+from affectkeras.models.ensemble import average_members  # noqa: E402
 
 CLASS_NAMES = ("angry", "überrascht", "neutral")
 IMAGE_SIZE = (24, 20)
@@ -334,3 +335,46 @@ def test_an_export_that_fails_leaves_the_older_one_untouched(model, tmp_path, mo
         export.export_saved_model(model, folder, class_names=CLASS_NAMES, image_size=IMAGE_SIZE)
     assert (folder / "saved_model.pb").read_text() == "from before"
     assert [path.name for path in tmp_path.iterdir()] == ["saved_model"]
+
+
+def build_two_sizes():
+    """An ensemble of two sizes whose members look at different colours."""
+    keras.utils.set_random_seed(9)
+    members = []
+    for size, channel in ((IMAGE_SIZE, 0), ((40, 36), 2)):
+        inputs = keras.Input((*size, 3))
+        found = keras.layers.Flatten()(keras.layers.Rescaling(1 / 60, -2)(inputs[..., channel]))
+        members.append(keras.Model(inputs, keras.layers.Dense(len(CLASS_NAMES))(found)))
+    return average_members(members, [0.3, 0.7])
+
+
+def test_an_ensemble_of_two_sizes_is_served_from_one_image(tmp_path):
+    ensemble = build_two_sizes()
+    sizes = [(40, 36), IMAGE_SIZE]
+    assert [each.shape[1:3] for each in ensemble.inputs] == sizes
+    folder = export.export_saved_model(
+        ensemble, tmp_path / "both", class_names=CLASS_NAMES, image_size=sizes[0]
+    )
+    loaded = tf.saved_model.load(str(folder))
+    encoded = [*ENCODED, encode((90, 85), "RGB", "JPEG", 8)]
+    found = loaded.signatures["serving_default"](images=tf.constant(encoded, tf.string))
+    pixels = [np.stack([decode_and_resize(image, size) for image in encoded]) for size in sizes]
+    logits = keras.ops.convert_to_numpy(ensemble(pixels))
+    assert np.ptp(softmax(logits), axis=0).max() > 0.1
+    np.testing.assert_allclose(found["probabilities"], softmax(logits), atol=1e-5)
+    assert loaded.signatures["describe"]()["image_size"].numpy().tolist() == [40, 36]
+    checked = export.check_exports(
+        ensemble, image_size=sizes[0], saved_model=folder, encoded_images=encoded
+    )
+    assert checked["saved_model"]["max_difference"] < 1e-5
+
+
+def test_an_ensemble_that_was_exchanged_for_another_is_refused(tmp_path):
+    ensemble = build_two_sizes()
+    folder = export.export_saved_model(
+        ensemble, tmp_path / "both", class_names=CLASS_NAMES, image_size=(40, 36)
+    )
+    for weight in ensemble.weights:
+        weight.assign(2 * weight)
+    with pytest.raises(export.ExportMismatch, match="saved_model export .*both differs"):
+        export.check_exports(ensemble, image_size=(40, 36), saved_model=folder)

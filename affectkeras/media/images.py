@@ -7,6 +7,8 @@ source pixels, so JPEGs are first reduced by 2, 4 or 8 in the decoder (which is 
 whatever is still twice too large is resized with antialiasing.
 """
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 REDUCTIONS = (1, 2, 4, 8)
@@ -32,6 +34,39 @@ def decode_and_resize(encoded: tf.Tensor, image_size: tuple[int, int]) -> tf.Ten
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
     return resize_pixels(tf.ensure_shape(pixels, (None, None, 3)), image_size)
+
+
+def decode_and_resize_each(
+    encoded: tf.Tensor, image_sizes: Sequence[tuple[int, int]]
+) -> tuple[tf.Tensor, ...]:
+    """Return what `decode_and_resize` gives for every size, decoding once where one scale serves.
+
+    Sizes for which the decoder would shrink the JPEG alike share its work, and of any other file
+    all do; a size whose scale is another is decoded by itself, so that each result stays exactly
+    what that size gives alone.
+
+    Args:
+        encoded: scalar string, the bytes of the file.
+        image_sizes: `(height, width)` of each result.
+    """
+
+    def of_jpeg():
+        shape = tf.io.extract_jpeg_shape(encoded)[:2]
+        scales = [_decoder_scale(shape, size) for size in image_sizes]
+        decoded = [_decode_jpeg(encoded, scales[0])]
+        for place, scale in enumerate(scales[1:], start=1):
+            decoded.append(_reuse_or_decode(encoded, scale, scales[:place], decoded))
+        return tuple(decoded)
+
+    def of_others():
+        pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        return (pixels,) * len(image_sizes)
+
+    pixels = tf.cond(tf.io.is_jpeg(encoded), of_jpeg, of_others)
+    return tuple(
+        resize_pixels(tf.ensure_shape(each, (None, None, 3)), size)
+        for each, size in zip(pixels, image_sizes, strict=True)
+    )
 
 
 def resize_pixels(pixels: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
@@ -66,8 +101,16 @@ def resize_pixels(pixels: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
 def _decode_jpeg_reduced(encoded: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
     """Decode at the smallest of the decoder's scales that is no smaller than `image_size`."""
     shape = tf.io.extract_jpeg_shape(encoded)[:2]
+    return _decode_jpeg(encoded, _decoder_scale(shape, image_size))
+
+
+def _decoder_scale(shape: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
+    """Return the place in `REDUCTIONS` of the scale to decode a JPEG of this shape at."""
     larger_by = tf.reduce_min(shape // tf.constant(image_size))
-    branch = tf.reduce_sum(tf.cast(larger_by >= tf.constant(REDUCTIONS[1:]), tf.int32))
+    return tf.reduce_sum(tf.cast(larger_by >= tf.constant(REDUCTIONS[1:]), tf.int32))
+
+
+def _decode_jpeg(encoded: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     # The decoder's scale is an attribute, not a tensor: one branch for each. TensorFlow's usual
     # transform is off by up to 6 levels at high qualities; the accurate one takes no more time.
     decoders = [
@@ -76,4 +119,15 @@ def _decode_jpeg_reduced(encoded: tf.Tensor, image_size: tuple[int, int]) -> tf.
         )
         for ratio in REDUCTIONS
     ]
-    return tf.switch_case(branch, decoders)
+    return tf.switch_case(scale, decoders)
+
+
+def _reuse_or_decode(
+    encoded: tf.Tensor, scale: tf.Tensor, scales: list, decoded: list
+) -> tf.Tensor:
+    """Return the pixels that were decoded at this scale before, or decode them."""
+    choose = [
+        (tf.equal(scale, before), lambda pixels=pixels: pixels)
+        for before, pixels in zip(scales, decoded, strict=True)
+    ]
+    return tf.case(choose, default=lambda: _decode_jpeg(encoded, scale))

@@ -3,7 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from affectkeras.media.images import decode_and_resize, resize_pixels
+from affectkeras.media.images import (
+    decode_and_resize,
+    decode_and_resize_each,
+    resize_pixels,
+)
 
 
 def smooth_image(height, width):
@@ -116,3 +120,42 @@ def test_grey_arrays_may_lack_the_channel_axis():
 def test_a_shape_that_is_no_image_is_refused():
     with pytest.raises(ValueError, match=r"Received: \(4, 5, 2\)"):
         resize_pixels(tf.zeros((4, 5, 2)), (4, 4))
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The scales at which JPEGs were decoded, in order."""
+    scales, decode = [], tf.io.decode_jpeg
+
+    def counted(*arguments, ratio, **options):
+        scales.append(ratio)
+        return decode(*arguments, ratio=ratio, **options)
+
+    monkeypatch.setattr(tf.io, "decode_jpeg", counted)
+    return scales
+
+
+@pytest.mark.parametrize(
+    ("side", "sizes", "scales"),
+    [
+        (40, [(32, 32), (24, 24), (20, 30)], [1]),  # none is half the image or less
+        (100, [(48, 48), (40, 40), (30, 44)], [2]),
+        (200, [(75, 75), (48, 48), (48, 60)], [2, 4]),
+        (900, [(48, 48), (400, 400), (64, 64), (410, 300)], [8, 2]),
+    ],
+)
+def test_a_jpeg_for_several_sizes_is_decoded_once_for_every_scale(side, sizes, scales, decoded):
+    encoded = encode(smooth_image(side, side + 7), ".jpg")
+    found = decode_and_resize_each(encoded, sizes)
+    assert decoded == scales
+    for size, pixels in zip(sizes, found, strict=True):
+        np.testing.assert_array_equal(pixels, decode_and_resize(encoded, size))
+
+
+def test_a_png_for_several_sizes_is_what_each_gives_alone_inside_graphs_too():
+    sizes = [(20, 30), (64, 48), (7, 7)]
+    together = tf.function(lambda encoded: decode_and_resize_each(encoded, sizes))
+    for encoded in (encode(smooth_image(50, 61)), encode(smooth_image(300, 310), ".jpg")):
+        for size, pixels in zip(sizes, together(encoded), strict=True):
+            assert pixels.shape == (*size, 3)
+            np.testing.assert_array_equal(pixels, decode_and_resize(encoded, size))
