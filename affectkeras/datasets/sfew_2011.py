@@ -77,7 +77,7 @@ def refuse_features(folder: Path) -> None:
             f"{found[0]}: this is the table of features of the SFEW of 2011 (name, label, LPQ and "
             "PHOG components); the images themselves are needed, and none are here. Ask the owners "
             "of SFEW for the 700 stills of 2011 or for SFEW 2.0, and name the folder with the "
-            "images (python -m affectkeras doctor sfew shows the layout). The table itself is read by "
+            "images (python -m affectkeras doctor sfew shows the layout). The table is read by "
             "--dataset sfew_features of recipes.sfew_baselines."
         )
 
