@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from affectkeras.datasets import reader
 from affectkeras.datasets.classes import leave_out_classes
 from affectkeras.datasets.table import ArrayPayload, ExampleTable
 from affectkeras.errors import UserError
+from affectkeras.evaluation.assignment import join_units
+from affectkeras.evaluation.folds import grouped_folds
 from affectkeras.evaluation.leakage import check_split, refuse_leak
-from affectkeras.evaluation.splits import Split, split_table, subsample
+from affectkeras.evaluation.splits import Split, split_table, subsample, ties_of
 from affectkeras.media.near_duplicates import describe_images, find_copies, join_pairs
 
 # Made and divided alike in every run, so that runs are compared on the same test rows.
@@ -112,14 +115,14 @@ def divide_faces(
     Raises:
         UserError: when the protocol cannot be followed, or the split leaks where it must not.
     """
-    copies = find_copies(describe_images(_image_sources(table)))
+    copies = _find_copies(table)
     split = split_table(
         table.frame,
         table.class_target.name,
         protocol,
         seed=SPLIT_SEED,
         groups_known=table.groups_known,
-        copies=join_pairs(copies, len(table)),
+        copies=None if copies is None else join_pairs(copies, len(table)),
         # SFEW has films; a copy of it that names none has lost them.
         allow_unknown_groups=table.name != "sfew",
         class_names=table.class_target.class_names,
@@ -134,12 +137,64 @@ def divide_faces(
     return split, findings
 
 
+def inner_face_folds(
+    table: ExampleTable, rows: np.ndarray, folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Divide training rows for the choice of settings.
+
+    Groups, subjects and copies of one picture stay whole; class shares are as even as they allow.
+
+    Args:
+        table: the examples.
+        rows: training rows.
+        folds: how many, at least 2.
+        seed: the same seed gives the same folds.
+
+    Returns:
+        Pairs `(train, validation)` of places in `rows`; every place validates once.
+
+    Raises:
+        UserError: when there are fewer groups than folds.
+    """
+    part = table.keep(np.isin(np.arange(len(table)), rows), "not asked for")
+    copies = _find_copies(part)
+    copies = [] if copies is None else join_pairs(copies, len(part))
+    ties = ties_of(part.frame, table.groups_known, copies)
+    together = [
+        places
+        for codes in ties.values()
+        for code, places in pd.Series(codes).groupby(codes).indices.items()
+        if code >= 0
+    ]
+    units = join_units(np.arange(len(part)), together)
+    found = len(np.unique(units))
+    if folds < 2 or found < folds:
+        raise UserError(
+            f"--folds {folds}: settings are chosen by at least 2 folds, and as many training "
+            f"groups that share nothing; there are {found}. Ask for fewer, or give more data."
+        )
+    labels = part.frame[part.class_target.name].to_numpy()
+    # Places in the ascending rows, as the part has them.
+    place = np.argsort(rows, kind="stable")
+    return [
+        (place[fold.train], place[fold.test])
+        for fold in grouped_folds(units, folds=folds, seed=seed, labels=labels)
+    ]
+
+
 def target_distribution(table: ExampleTable) -> np.ndarray:
     """Return what each row trains towards, `(rows, classes)` float32: one-hot or soft."""
     target = table.class_target
     if target.distribution:
         return table.frame[list(target.distribution)].to_numpy(np.float32)
     return np.eye(len(target.class_names), dtype=np.float32)[table.frame[target.name].to_numpy()]
+
+
+def _find_copies(table: ExampleTable) -> pd.DataFrame | None:
+    """Return the pairs of pictures that are copies; None where the examples are no pictures."""
+    if isinstance(table.payload, ArrayPayload) and "pixels" not in table.payload.arrays:
+        return None
+    return find_copies(describe_images(_image_sources(table)))
 
 
 def _image_sources(table: ExampleTable) -> list:
