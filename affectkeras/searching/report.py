@@ -1,0 +1,2 @@
+def write_search_report(folder):
+    pass

@@ -1,0 +1,376 @@
+"""A search from its command line to its report and the run of what it found."""
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+
+from affectkeras import runs
+from affectkeras.command_line import run_command
+from affectkeras.errors import UserError
+from affectkeras.files import write_json
+from affectkeras.searching import folder as search_folder
+from affectkeras.searching.settings import (
+    SearchSettings,
+    command_line,
+    given_options,
+    settle_search,
+    split_address,
+)
+from affectkeras.searching.study import Choice, Study, best_trial, trial_config
+from affectkeras.searching.supervisor import (
+    CHIEF,
+    SUPERVISED,
+    die_with_supervisor,
+    free_port,
+    supervise,
+)
+
+BEST = "best"
+TERMINATED = 128 + 15  # as shells report a program that ended by SIGTERM
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """A search that is going on.
+
+    Args:
+        study: what is searched.
+        module: its script, as `python -m` takes it.
+        config: the recipe's settings that it starts from.
+        settings: how it goes.
+        fixed: the recipe's fields that the user gave.
+        folder: where it lies.
+    """
+
+    study: Study
+    module: str
+    config: object
+    settings: SearchSettings
+    fixed: tuple[str, ...]
+    folder: Path
+
+
+def run_search(study: Study, module: str) -> None:
+    """Read a search's command line, run it and end the program.
+
+    Args:
+        study: what is searched.
+        module: the script's `__spec__.name`.
+    """
+    run_command(lambda: _main(study, module))
+
+
+def _main(study: Study, module: str) -> dict | None:
+    import tyro
+
+    config_class, one_level = study.recipe.Config, tyro.conf.OmitArgPrefixes
+    command = dataclasses.make_dataclass(
+        "Command",
+        [
+            ("search", one_level[SearchSettings], dataclasses.field(default=SearchSettings())),
+            ("config", one_level[config_class], dataclasses.field(default=config_class())),
+        ],
+        frozen=True,
+    )
+    said = tyro.cli(
+        command, prog=f"python -m {module}", description=sys.modules["__main__"].__doc__
+    )
+    fields = [field.name for field in dataclasses.fields(config_class)]
+    given = given_options([*fields, *(one.name for one in dataclasses.fields(SearchSettings))])
+    if os.environ.get(SUPERVISED):
+        die_with_supervisor()
+        return _take_part(open_search(study, module, said, given))
+    said = dataclasses.replace(said, search=of_environment(said.search))
+    if said.search.worker is not None:
+        search = open_search(study, module, said, given)
+        return _work(search, *split_address(said.search.worker, "--worker"), _own_name())
+    if said.config.resume is None:
+        search = begin_search(study, module, said, given)
+    else:
+        search = open_search(study, module, said, given)
+    return carry_out(search)
+
+
+def of_environment(settings: SearchSettings) -> SearchSettings:
+    """Return the settings with the part that keras-tuner's variables give this process."""
+    role = os.environ.get("KERASTUNER_TUNER_ID")
+    if role is None or "KERASTUNER_ORACLE_IP" not in os.environ:
+        return settings
+    place = f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ.get('KERASTUNER_ORACLE_PORT')}"
+    split_address(place, "KERASTUNER_ORACLE_IP and KERASTUNER_ORACLE_PORT")
+    return dataclasses.replace(settings, **{"chief" if "chief" in role else "worker": place})
+
+
+def begin_search(study: Study, module: str, said, given) -> Search:
+    """Return a new search in a folder of its own."""
+    config = study.recipe.settle(said.config)
+    settings = settle_search(said.search, given, getattr(config, "quick", False))
+    fields = {field.name for field in dataclasses.fields(config)} - {"run_dir", "resume"}
+    fixed = tuple(name for name in given if name in fields)
+    build_space(study, config, fixed, settings)  # refused before there is a folder
+    for text in study.recipe.banners(config):
+        print(f"*** {text}")
+    place = runs.create_run(f"search_{study.name}", config, config.run_dir)
+    search = Search(study, module, config, settings, fixed, place)
+    write_facts(search, "unfinished")
+    return search
+
+
+def open_search(study: Study, module: str, said, given) -> Search:
+    """Return a search that was begun, with more trials or time where they are given.
+
+    Raises:
+        UserError: when there is none, or it is complete.
+    """
+    place = said.config.resume
+    if place is None:
+        raise UserError(
+            "--worker needs --resume FOLDER: the search's folder, shared with the chief."
+        )
+    facts = search_folder.read_search(place)
+    if facts["status"] == "complete":
+        raise UserError(
+            f"--resume: the search in {place} is complete. Read its report.html, or start a new "
+            "one without --resume."
+        )
+    config = runs.restore_config(type(said.config), runs.open_run(place, f"search_{study.name}"))
+    settings = SearchSettings(**facts["settings"])
+    changed = {
+        name: getattr(said.search, name)
+        for name in ("trials", "seconds", "workers", "chief", "tensorboard")
+        if name in given or name == "chief" and said.search.chief is not None
+    }
+    settings = settle_search(dataclasses.replace(settings, **changed), ("trials",), False)
+    return Search(study, module, config, settings, tuple(facts["fixed"]), Path(place))
+
+
+def carry_out(search: Search) -> dict:
+    """Search, run the best settings as the recipe does, and write the report."""
+    settings = search.settings
+    with runs.lock_run(search.folder), _terminated_politely():
+        write_facts(search, "unfinished")
+        print(f"search folder: {search.folder}", flush=True)
+        if settings.workers or settings.chief:
+            place = ("127.0.0.1", free_port())
+            if settings.chief:
+                place = split_address(settings.chief, "--chief")
+            supervise(search.module, search.folder, settings.workers, place)
+        else:
+            _search_alone(search)
+        return finish_search(search)
+
+
+def finish_search(search: Search) -> dict:
+    """Make the run of the best settings, the plots and the report; return `search.json`."""
+    from affectkeras.searching.report import write_search_report
+
+    study, rows = search.study, search_folder.read_trials(search.folder)
+    if best_trial(rows, study.direction) is None:
+        causes = sorted({row["cause"] for row in rows}) or ["none was begun"]
+        write_facts(search, "unfinished")
+        raise UserError(
+            f"no trial of {search.folder} was completed: {'; '.join(causes)[:600]}. The folders "
+            "below trials/ hold the tracebacks."
+        )
+    choice = _choose(search, rows)
+    write_facts(search, "unfinished", choice)
+    make_best(search, choice)
+    search_folder.drop_leftovers(search.folder)
+    facts = write_facts(search, "complete", choice)
+    write_search_report(search.folder)
+    best = facts["best"]
+    print(f"best of {len(rows)} trials: {best['trial']}, {study.objective} {best['objective']:.4f}")
+    print(f"report: {search.folder / 'report.html'}")
+    return facts
+
+
+def make_best(search: Search, choice: Choice) -> None:
+    """Run the recipe with the chosen settings in `best/`, going on where it was cut off.
+
+    It is the recipe's own run in every way, and the first that reads test rows.
+    """
+    place = search.folder / BEST
+    if (place / "result.json").exists():
+        return
+    if not (place / "config.json").exists():
+        config = dataclasses.replace(chosen_config(search, choice), run_dir=place)
+        runs.create_run(search.study.name, config, place)
+        saved = runs.open_run(place)
+        # The command of this run is the recipe's, not the search's.
+        saved["command"] = [search.study.name, *command_line(config)]
+        write_json(place / "config.json", saved)
+    print(f"trial {choice.trial} as a run of {search.study.name}: {place}", flush=True)
+    search.study.recipe.main(type(search.config)(resume=place))
+
+
+def chosen_config(search: Search, choice: Choice):
+    """Return the recipe's settings of the chosen trial."""
+    oracle = _build_oracle(search, sitting=None)
+    trial = oracle.get_trial(choice.trial)
+    found = trial_config(search.study, trial.hyperparameters, search.config, search.fixed)
+    return dataclasses.replace(found, **choice.changes)
+
+
+def build_space(study: Study, config, fixed, settings: SearchSettings):
+    """Return keras-tuner's `HyperParameters` with the whole space.
+
+    Raises:
+        UserError: when nothing is left to search.
+    """
+    import keras_tuner
+
+    space = keras_tuner.HyperParameters()
+    trial_config(study, space, config, fixed)
+    if not space.space:
+        raise UserError("every setting that could be searched was given. Leave some of them away.")
+    if settings.tuner == "hyperband" and any(hp.name == "epochs" for hp in space.space):
+        raise UserError("--tuner hyperband chooses the epochs itself: give --epochs, the most.")
+    return space
+
+
+def write_facts(search: Search, status: str, choice: Choice | None = None) -> dict:
+    """Write `search.json` and return it."""
+    rows = search_folder.read_trials(search.folder)
+    study = search.study
+    best = best_trial(rows, study.direction) if choice is None else _row(rows, choice.trial)
+    first = _row(rows, min((row["trial"] for row in rows), default=""))
+    facts = {
+        "search": study.name,
+        "status": status,
+        "objective": {"name": study.objective, "direction": study.direction, "on": "validation"},
+        "settings": dataclasses.asdict(search.settings),
+        "fixed": list(search.fixed),
+        "banners": list(study.recipe.banners(search.config)),
+        "notes": list(study.notes),
+        "command": [sys.argv[0], *sys.argv[1:]],
+        "module": search.module,
+        "trials": {
+            name: sum(row["status"] == name for row in rows) for name in ("completed", "failed")
+        },
+        "first_is_default": search.settings.tuner != "hyperband",
+        "first": first,
+        "best": best,
+        "choice": None if choice is None else dataclasses.asdict(choice),
+    }
+    search_folder.write_search(search.folder, facts)
+    return facts
+
+
+def _search_alone(search: Search) -> None:
+    from affectkeras.searching.trials import run_trials
+
+    oracle = _build_oracle(search, sitting=secrets.token_hex(8))
+    if not oracle.over:
+        oracle.on_end = Progress(search)
+        run_trials(oracle, *_of(search), "main")
+
+
+def _take_part(search: Search) -> None:
+    """Be what the supervisor started this process for: the chief or a worker."""
+    role = os.environ["KERASTUNER_TUNER_ID"]
+    host, port = os.environ["KERASTUNER_ORACLE_IP"], int(os.environ["KERASTUNER_ORACLE_PORT"])
+    if role != CHIEF:
+        _work(search, "127.0.0.1" if host == "0.0.0.0" else host, port, role)
+        return
+    from affectkeras.searching.chief import serve
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # workers give back what they had begun
+    oracle = _build_oracle(search, sitting=os.environ[SUPERVISED])
+    oracle.on_end = Progress(search)
+    serve(oracle, host, port)
+
+
+def _work(search: Search, host: str, port: int, tuner_id: str) -> None:
+    from affectkeras.searching.chief import RemoteOracle
+    from affectkeras.searching.trials import run_trials
+
+    oracle = RemoteOracle(host, port, tuner_id)
+    with oracle.alive(), _terminated_politely():
+        run_trials(oracle, *_of(search), tuner_id)
+
+
+class Progress:
+    """Says after every trial how the search stands, and keeps what a trial leaves.
+
+    Args:
+        search: the search.
+    """
+
+    def __init__(self, search: Search):
+        self._search = search
+
+    def __call__(self, rows: list[dict], name: str, running: int) -> None:
+        study, settings = self._search.study, self._search.settings
+        row, best = _row(rows, name), best_trial(rows, study.direction)
+        ended = sum(one["ended"] is not None for one in rows)
+        found = row["cause"] if row["status"] == "failed" else f"{row['objective']:.4f}"
+        so_far = "" if best is None else f", best {best['objective']:.4f} (trial {best['trial']})"
+        taken = "" if row["seconds"] is None else f" in {row['seconds']:.1f} s by {row['worker']}"
+        print(
+            f"trial {name} ({ended} of {settings.trials}): {study.objective} {found}{taken}"
+            f"{so_far}",
+            flush=True,
+        )
+        if settings.tensorboard:
+            from affectkeras.searching.tensorboard import write_trial
+
+            write_trial(self._search.folder, row, study.objective)
+
+
+def _of(search: Search) -> tuple:
+    return search.study, search.config, search.fixed, search.folder
+
+
+def _build_oracle(search: Search, sitting: str | None):
+    import keras_tuner
+
+    from affectkeras.searching.oracles import build_oracle
+
+    study, settings = search.study, search.settings
+    return build_oracle(
+        settings,
+        keras_tuner.Objective(study.objective, study.direction),
+        build_space(study, search.config, search.fixed, settings),
+        epochs=getattr(search.config, "epochs", None),
+        folder=search.folder,
+        sitting=sitting,
+        seconds=settings.seconds,
+        keep_models=settings.keep_models,
+    )
+
+
+def _choose(search: Search, rows: list[dict]) -> Choice:
+    if search.study.choose is not None:
+        return search.study.choose(search.folder, rows)
+    best = best_trial(rows, search.study.direction)
+    return Choice(best["trial"], words=f"Trial {best['trial']} has the best objective.")
+
+
+def _row(rows: list[dict], name: str) -> dict | None:
+    return next((row for row in rows if row["trial"] == name), None)
+
+
+def _own_name() -> str:
+    """Return a worker's name that tells its machine, and that no other process has."""
+    import platform
+    import time
+
+    return f"{platform.node()}-{os.getpid()}#{time.time_ns()}"
+
+
+@contextlib.contextmanager
+def _terminated_politely():
+    """Let SIGTERM end the process as Ctrl-C does: what it had begun goes back."""
+
+    def stop(*_):
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

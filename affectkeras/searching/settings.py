@@ -1,0 +1,86 @@
+"""How a search goes: its options on the command line, and which of the recipe's were given."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from typing import Literal
+
+from affectkeras.errors import UserError
+
+QUICK_TRIALS = 4
+Kind = Literal["random", "bayesian", "hyperband", "grid"]
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSettings:
+    """How to search. Options of the recipe that are given are kept, all others are searched."""
+
+    tuner: Kind = "bayesian"  # keras-tuner's oracle that proposes what to try
+    trials: int = 20  # most trainings; of a quick search 4
+    seconds: float | None = None  # no trial begins after so many seconds of searching
+    workers: int = 0  # processes on this machine that train side by side; 0: this one alone
+    chief: str | None = None  # host:port where workers of other machines find this search
+    worker: str | None = None  # host:port of a chief to work for; needs --resume FOLDER, shared
+    search_seed: int = 0  # of what is proposed
+    keep_models: int = 10  # models of so many best trials are kept
+    tensorboard: bool = False  # write for TensorBoard's HParams, too
+
+
+def settle_search(settings: SearchSettings, given: Sequence[str], quick: bool) -> SearchSettings:
+    """Return the settings of a new search.
+
+    Raises:
+        UserError: for settings that no search can have.
+    """
+    if quick and "trials" not in given:
+        settings = dataclasses.replace(settings, trials=QUICK_TRIALS)
+    for name, least in (("trials", 1), ("workers", 0), ("search_seed", 0), ("keep_models", 1)):
+        if getattr(settings, name) < least:
+            option = "--" + name.replace("_", "-")
+            raise UserError(f"{option} must be at least {least}. Received: {settings}")
+    if settings.seconds is not None and not settings.seconds > 0:
+        raise UserError(f"--seconds must be above 0. Received: {settings.seconds}")
+    for name in ("chief", "worker"):
+        if getattr(settings, name) is not None:
+            split_address(getattr(settings, name), f"--{name}")
+    return settings
+
+
+def split_address(address: str, option: str) -> tuple[str, int]:
+    """Return host and port of `host:port`, or raise `UserError`."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UserError(f"{option} must be host:port, such as 10.0.0.5:4000. Received: {address}")
+    return host, int(port)
+
+
+def given_options(names: Sequence[str], arguments: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return those of the fields that stand on the command line.
+
+    Args:
+        names: of fields.
+        arguments: absent: those of this process.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = {
+        word.partition("=")[0].lstrip("-").replace("-", "_")
+        for word in arguments
+        if word.startswith("--")
+    }
+    return tuple(name for name in names if {name, f"no_{name}"} & options)
+
+
+def command_line(config, left_out: Sequence[str] = ("run_dir", "resume")) -> list[str]:
+    """Return the options that give a recipe these settings, without those that are its defaults."""
+    options = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name in left_out or value == field.default:
+            continue
+        option = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            options.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            values = value if isinstance(value, tuple) else (value,)
+            options += [f"--{option}", *map(str, values)]
+    return options
