@@ -163,6 +163,26 @@ class Fitted:
         return softmax(self.scale * scores(self.estimator, features, self.classes))
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Linear:
+    """Logits of features: `(features - mean) / scale @ kernel + bias`.
+
+    Args:
+        mean, scale: `(features,)`.
+        kernel: `(features, classes)`.
+        bias: `(classes,)`.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    kernel: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Return `(rows, classes)`."""
+        return (features - self.mean) / self.scale @ self.kernel + self.bias
+
+
 def tune(
     family: Family,
     features: np.ndarray,
@@ -232,10 +252,8 @@ def fit(
     return Fitted(estimator, classes, tuned.scale)
 
 
-def as_dense(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
-    """Return the kernel `(features, classes)` and bias `(classes,)` that give the same logits.
-
-    Scaling of features and of scores is inside: their softmax is what `probabilities` gives.
+def as_linear(fitted: Fitted) -> Linear:
+    """Return what a linear classifier computes, as a Dense layer would hold it.
 
     Raises:
         ValueError: when the classifier is no linear one, or a class had no training row.
@@ -255,8 +273,7 @@ def as_dense(fitted: Fitted) -> tuple[np.ndarray, np.ndarray]:
         lower = 0.0 if fitted.scale is None else -1.0
         kernel, bias = kernel * [lower, 1.0], bias * np.array([lower, 1.0])
     factor = 1.0 if fitted.scale is None else fitted.scale
-    kernel = factor * kernel / scaler.scale_[:, None]
-    return kernel, factor * bias - scaler.mean_ @ kernel
+    return Linear(scaler.mean_, scaler.scale_, factor * kernel, factor * bias)
 
 
 def scores(estimator, features: np.ndarray, classes: int) -> np.ndarray:

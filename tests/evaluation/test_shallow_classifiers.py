@@ -17,7 +17,7 @@ from affectkeras.evaluation.shallow_classifiers import (
     Family,
     Fitted,
     Tuned,
-    as_dense,
+    as_linear,
     find_scale,
     fit,
     scores,
@@ -94,9 +94,9 @@ def test_a_linear_classifier_is_one_dense_layer(family, classes):
     features, labels = blobs(classes=classes)
     tuned = tune(smallest(family), features, labels, folds_of(labels), classes=classes, seed=0)
     fitted = fit(family, tuned, features, labels, classes=classes, seed=0)
-    kernel, bias = as_dense(fitted)
-    assert kernel.shape == (4, classes)
-    found = softmax(features @ kernel + bias)
+    linear = as_linear(fitted)
+    assert linear.kernel.shape == (4, classes)
+    found = softmax(linear.logits(features))
     np.testing.assert_allclose(found, fitted.probabilities(features), atol=1e-9)
 
 
@@ -105,10 +105,10 @@ def test_what_is_no_linear_classifier_of_all_classes_is_no_dense_layer():
     for family in (RBF_SVM, TREE):
         fitted = Fitted(family.build(0, **family.choices[0]).fit(features, labels), 3, None)
         with pytest.raises(ValueError, match="`fitted` must be a linear classifier. Received: "):
-            as_dense(fitted)
+            as_linear(fitted)
     fitted = Fitted(LOGISTIC.build(0, strength=1).fit(features, labels), 4, None)
     with pytest.raises(ValueError, match="Received: 3 of 4 classes"):
-        as_dense(fitted)
+        as_linear(fitted)
 
 
 @pytest.mark.parametrize("family", [LOGISTIC, LINEAR_SVM, RBF_SVM, TREE], ids=lambda f: f.name)
