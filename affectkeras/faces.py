@@ -156,6 +156,32 @@ def inner_face_folds(
     Raises:
         UserError: when there are fewer groups than folds.
     """
+    units = row_units(table, np.sort(rows))
+    found = len(np.unique(units))
+    if folds < 2 or found < folds:
+        raise UserError(
+            f"--folds {folds}: settings are chosen by at least 2 folds, and as many training "
+            f"groups that share nothing; there are {found}. Ask for fewer, or give more data."
+        )
+    labels = table.frame[table.class_target.name].to_numpy()[np.sort(rows)]
+    # Places in the ascending rows, as the units have them.
+    place = np.argsort(rows, kind="stable")
+    return [
+        (place[fold.train], place[fold.test])
+        for fold in grouped_folds(units, folds=folds, seed=seed, labels=labels)
+    ]
+
+
+def row_units(table: ExampleTable, rows: np.ndarray) -> np.ndarray:
+    """Return the unit of each row: rows of one group or subject, and copies of one picture, share.
+
+    Args:
+        table: the examples.
+        rows: of the table, ascending.
+
+    Returns:
+        int64 `(rows,)`.
+    """
     part = table.keep(np.isin(np.arange(len(table)), rows), "not asked for")
     copies = _find_copies(part)
     copies = [] if copies is None else join_pairs(copies, len(part))
@@ -166,20 +192,7 @@ def inner_face_folds(
         for code, places in pd.Series(codes).groupby(codes).indices.items()
         if code >= 0
     ]
-    units = join_units(np.arange(len(part)), together)
-    found = len(np.unique(units))
-    if folds < 2 or found < folds:
-        raise UserError(
-            f"--folds {folds}: settings are chosen by at least 2 folds, and as many training "
-            f"groups that share nothing; there are {found}. Ask for fewer, or give more data."
-        )
-    labels = part.frame[part.class_target.name].to_numpy()
-    # Places in the ascending rows, as the part has them.
-    place = np.argsort(rows, kind="stable")
-    return [
-        (place[fold.train], place[fold.test])
-        for fold in grouped_folds(units, folds=folds, seed=seed, labels=labels)
-    ]
+    return join_units(np.arange(len(part)), together)
 
 
 def target_distribution(table: ExampleTable) -> np.ndarray:

@@ -25,7 +25,7 @@ from affectkeras.files import write_json as write_json
 
 PART_FILES = (
     *("history.csv", "predictions.csv", "removals.csv", "scores.csv"),
-    *("sweep.csv", "modules.csv", "masks.csv", "tuning.csv"),
+    *("sweep.csv", "modules.csv", "masks.csv", "tuning.csv", "ensemble.csv"),
 )
 LOCK_FILE = ".lock"
 

@@ -202,7 +202,7 @@ def fit_rule(
         raise ValueError(f"`rule` must be one of {', '.join(RULES)}. Received: rule={rule!r}")
     if rule == "uniform":
         return average_uniformly(len(log_probabilities))
-    _demand_groups(rule, groups, LEAST_GROUPS[rule] - 1)
+    demand_groups(rule, groups, LEAST_GROUPS[rule] - 1)
     if rule == "weighted":
         return fit_average(log_probabilities, true)
     return fit_stack_by_groups(log_probabilities, true, groups, seed=seed)
@@ -251,7 +251,7 @@ def predict_left_out(
     """
     if rule == "uniform":
         return average_uniformly(len(log_probabilities)).combine(log_probabilities)
-    _demand_groups(rule, groups, LEAST_GROUPS[rule])
+    demand_groups(rule, groups)
     return cross_fit(
         lambda logs, truth, kept: fit_rule(rule, logs, truth, kept, seed=seed),
         log_probabilities,
@@ -261,7 +261,18 @@ def predict_left_out(
     )
 
 
-def _demand_groups(rule: str, groups: np.ndarray, least: int) -> None:
+def demand_groups(rule: Rule, groups: np.ndarray, least: int | None = None) -> None:
+    """Refuse rows of too few groups to fit a rule's weights on some and measure them on others.
+
+    Args:
+        rule: of `RULES`.
+        groups: `(rows,)`.
+        least: how many there must be; absent: what the rule needs to be measured too.
+
+    Raises:
+        UserError: where there are fewer.
+    """
+    least = LEAST_GROUPS[rule] if least is None else least
     found = len(np.unique(groups))
     if found < least:
         raise UserError(
