@@ -214,6 +214,47 @@ def sweep(
     sweep_command(model, out, images=images, labelled=labelled, thresholds=chosen, layers=layers)
 
 
+def zoo(
+    only: Annotated[tuple[str, ...], arg(metavar="NAME_OR_PATTERN ...")] = (),
+    format: Literal["markdown", "csv", "json"] = "markdown",
+    measure: bool = False,
+    image_size: Annotated[int | None, arg(metavar="PIXELS")] = None,
+    activations: Annotated[str | None, arg(metavar="BACKBONE")] = None,
+    image: Annotated[Path | None, arg(metavar="FILE")] = None,
+    weights: str = "imagenet",
+    out: Annotated[Path | None, arg(metavar="FILE")] = None,
+) -> None:
+    """List the backbones there are: size, parameters, depth, accuracy, preprocessing, input sizes.
+
+    With --measure also how fast each is on this machine, from pixels to pooled features; what was
+    measured is kept, so that only new models take time. With --activations a picture instead: what
+    the early, middle and late layers of a backbone make of a face.
+
+    Args:
+        only: these, such as resnet50 or 'mobilenet*'; left out: all.
+        format: of the table.
+        measure: time each network on this machine.
+        image_size: for --measure and --activations; left out: what each was trained at.
+        activations: write a picture of this backbone's maps of --image.
+        image: for --activations: a JPEG or PNG, best a face cut out.
+        weights: for --activations: imagenet, none or the path of a weights file.
+        out: write to this file; left out: the table is printed, the picture is
+            BACKBONE-activations.png.
+    """
+    if image_size is not None and image_size < 1:
+        raise UserError(f"--image-size must be above 0. Received: {image_size}")
+    if activations is not None:
+        from affectkeras.zoo_activations import activations_command
+
+        activations_command(activations, image, weights=weights, image_size=image_size, out=out)
+        return
+    if image is not None:
+        raise UserError("--image is for --activations: name the backbone whose maps to draw.")
+    from affectkeras.zoo_table import zoo_command
+
+    zoo_command(only, format=format, measure=measure, image_size=image_size, out=out)
+
+
 def ledger(
     runs_dir: Annotated[Positional[Path], arg(metavar="RUNS_DIR")],
     /,
@@ -292,6 +333,7 @@ def main() -> object:
             "predict": predict,
             "prune": prune,
             "sweep": sweep,
+            "zoo": zoo,
             "compare": compare,
             "ledger": ledger,
             "demo": demo,

@@ -301,6 +301,7 @@ def run_fold(config: Config, table, split, seed: int, arm: str, run: Path) -> No
 
 def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: float) -> dict:
     """Join the parts, choose and package the models, and write result and report."""
+    from affectkeras.backbone_pictures import keep_backbone_maps
     from affectkeras.deployment import package_model, serve_model
     from affectkeras.face_result import write_face_result
 
@@ -322,6 +323,7 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
         )
     served_arm = max(arms, key=lambda arm: max(arms[arm]["validation"]["accuracy"]["per_seed"]))
     serve_model(run, run / "models" / f"{config.backbone}-{served_arm}")
+    keep_backbone_maps(run, run / "model.keras", table, split.validation[0])
     return write_face_result(
         run,
         config,

@@ -114,10 +114,15 @@ def head_of(model: keras.Model) -> keras.Model:
     return model.get_layer("head")
 
 
+def preprocessing_of(model: keras.Model) -> keras.Model | None:
+    """Return the preprocessing of a backbone classifier; None where the backbone has its own."""
+    found = [layer for layer in model.layers if layer.name == "preprocessing"]
+    return found[0] if found else None
+
+
 def features_of(model: keras.Model) -> keras.Model:
     """Return images → pooled features, `(batch, features)`, sharing the classifier's layers."""
     images = keras.Input(model.input_shape[1:], dtype="float32", name="images")
-    pixels = images
-    if "preprocessing" in [layer.name for layer in model.layers]:
-        pixels = model.get_layer("preprocessing")(images)
+    preprocessing = preprocessing_of(model)
+    pixels = images if preprocessing is None else preprocessing(images)
     return keras.Model(images, backbone_of(model)(pixels), name="features")

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from affectkeras.files import atomic_file
+from affectkeras.reporting.backbone_plot import draw_backbone_maps
 from affectkeras.reporting.face_sheet_plot import draw_face_sheet
 from affectkeras.reporting.leak_plots import draw_leaking_pairs
 from affectkeras.reporting.number_plots import NUMBER_PLOTS
@@ -245,6 +246,7 @@ PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "reliability": draw_reliability,
     "sweep": draw_sweep,
     "feature-maps": draw_feature_maps,
+    "backbone-maps": draw_backbone_maps,
     "loss-variance": draw_loss_variance,
     "loss-histogram": draw_loss_histogram,
     "removed-faces": draw_removed_faces,

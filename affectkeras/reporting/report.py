@@ -60,6 +60,9 @@ CAPTIONS = {
     "both size and accuracy.",
     "feature-maps": "What every module of the whole network makes of one face, its most varied "
     "maps first (the paper's Figure 1).",
+    "backbone-maps": "What the layers where the first, the middle and the last block of the served "
+    "model's backbone end make of one validation face, their most varied maps first (the lecture's "
+    "Figure 3-3).",
     "loss-variance": "Variance of the losses of all training rows, scored without augmentation "
     "and dropout after each epoch (the paper's Figure 7).",
     "loss-histogram": "Losses of the training rows before and after the first removal, counts on "
@@ -175,6 +178,7 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             tables.per_class(run),
             _figure("confusion", plots),
         ),
+        section("What the backbone sees", _figure("backbone-maps", plots)),
         section("Balance and calibration", further_metrics(result), _figure("reliability", plots)),
         section(
             "Removed rows",

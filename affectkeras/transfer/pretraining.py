@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from affectkeras.transfer.zoo import Backbone
+from affectkeras.transfer.backbones import Backbone
 
 # Data sets of this toolkit that show faces and their expressions.
 FACES = ("affectnet", "aff_wild", "aff_wild2", "afew", "fer2013", "ferplus", "rafdb", "sfew")
