@@ -41,6 +41,9 @@ _NEEDED = {
     "subject_scores": SCORE_COLUMNS,
     "label_counts": ("subject", "class_name", "windows"),
     "irregularities": IRREGULARITY_COLUMNS,
+    "ensemble": ("seed", "rule", "member", "share", "penalty"),
+    "tuning": ("arm", "seed", "settings", "accuracy", "sd", "seconds", "chosen"),
+    "comparison": ("dataset", "method", "published", "arm", "accuracy"),
 }
 
 
@@ -51,7 +54,7 @@ class RunData:
     Args:
         folder: the run folder.
         result, config: `result.json` and `config.json`; empty dicts where absent.
-        history … irregularities: the CSV files of these names; `None` where absent, empty or
+        history … comparison: the CSV files of these names; `None` where absent, empty or
             without the columns that are needed. `history` has NaN for steps and validation figures
             that a run without them does not tell. `predictions` are of classes,
             `number_predictions` the same file of a run with number targets.
@@ -77,6 +80,9 @@ class RunData:
     subject_scores: pd.DataFrame | None
     label_counts: pd.DataFrame | None
     irregularities: pd.DataFrame | None
+    ensemble: pd.DataFrame | None
+    tuning: pd.DataFrame | None
+    comparison: pd.DataFrame | None
     thumbnails: dict[str, np.ndarray]
 
     @property
