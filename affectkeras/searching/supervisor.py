@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import secrets
 import signal
@@ -34,14 +35,14 @@ class Child:
         log: what it prints; None: it prints here.
         process: the running one.
         vain: how often it died in a row while the search did not move.
-        state: of the search's state file when it was started.
+        state: how far the search was when it was started.
     """
 
     name: str
     log: Path | None
     process: subprocess.Popen | None = None
     vain: int = 0
-    state: int = 0
+    state: tuple[int, ...] = ()
 
 
 def supervise(module: str, folder: Path, workers: int, address: tuple[str, int]) -> None:
@@ -92,7 +93,8 @@ def die_with_supervisor() -> None:
     """End this process when the supervisor that started it is gone, however it went."""
 
     def wait():
-        sys.stdin.buffer.read()  # ends when the other side of the pipe does
+        while os.read(0, 1024):  # nothing comes; it ends when the other side of the pipe does
+            pass
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -108,7 +110,7 @@ def _start(child: Child, module: str, folder: Path, address: tuple[str, int], si
     }
     if chief:
         environment["KERAS_BACKEND"] = "numpy"  # it trains nothing: TensorFlow would only take room
-    child.state = _state_time(folder)
+    child.state = _how_far(folder)
     with contextlib.nullcontext() if child.log is None else open(child.log, "ab") as output:
         child.process = subprocess.Popen(
             [sys.executable, "-m", module, "--resume", str(folder)],
@@ -130,15 +132,19 @@ def _look_at(child: Child, folder: Path) -> None:
         raise UserError(tail.rpartition("error: ")[2] or f"{child.name} could not begin; see above")
     if status == 0:
         return  # it was told that the search is over; the chief is about to go
-    child.vain = child.vain + 1 if _state_time(folder) == child.state else 0
+    child.vain = child.vain + 1 if _how_far(folder) == child.state else 0
     if child.vain >= MOST_VAIN_STARTS:
         raise UserError(f"{child.name} dies whenever it is started (status {status}). {tail}")
     print(f"{child.name} died (status {status}): started again", flush=True)
 
 
-def _state_time(folder: Path) -> int:
+def _how_far(folder: Path) -> tuple[int, ...]:
+    """Return how many trials were begun, have ended, and died."""
     path = folder / STATE_FILE
-    return path.stat().st_mtime_ns if path.exists() else 0
+    if not path.exists():
+        return (0, 0, 0)
+    state = json.loads(path.read_text(encoding="utf-8"))
+    return len(state["trials"]), len(state["oracle"]["end_order"]), sum(state["deaths"].values())
 
 
 def _end(crew: list[Child], chief: Child) -> None:
