@@ -37,6 +37,7 @@ TINY += ("--batch-size", "8", "--epochs", "7", "--seeds", "0")
 TABLES = {
     "sfew_resnet": lambda: reader("sfew").read(sample_sfew(), progress=False),
     "fer_pruned_cnn": lambda: reader("sfew").read(sample_sfew(), progress=False),
+    "backbone_features": lambda: reader("sfew").read(sample_sfew(), progress=False),
     "anustress_stressnet": lambda: reader("anu_stress").read(
         sample_anu_stress(), labels=20, frames=1, crop=480, progress=False
     ),
@@ -51,6 +52,10 @@ FUSION = ("--filters", "2", "--dense", "4", "--epochs", "1", "--inner-folds", "2
 SMALLEST = {
     "sfew_resnet": ("--train-rows", "60", *TINY[:10]),
     "fer_pruned_cnn": ("--train-rows", "60", "--batch-size", "16", "--epochs", "3"),
+    "backbone_features": (
+        *("--train-rows", "60", "--image-size", "32", "--weights", "none"),
+        *("--classifiers", "logistic", "linear-svm", "tree"),
+    ),
     "anustress_stressnet": ("--frames", "1", "--image-size", "32", "--epochs", "2"),
     "affwild_cnn_gru": ("--every", "12", "--image-size", "32", "--epochs", "2"),
     "kemocon_lstm": ("--hidden-size", "4", "--epochs", "1", "--inner-folds", "2"),

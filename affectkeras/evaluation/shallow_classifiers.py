@@ -20,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 # Of the natural logarithm of a temperature: wide enough for any support vector machine.
 _LOG_SCALES = (-5.0, 5.0)
+_LEAST_DEVIATION = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,17 +41,17 @@ class Family:
 
 
 def _logistic(seed: int, strength: float):
-    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+    return make_pipeline(_Scaler(), LogisticRegression(C=strength, max_iter=2000))
 
 
 def _linear_svm(seed: int, strength: float):
     machine = LinearSVC(C=strength, dual="auto", max_iter=20_000, random_state=seed)
-    return make_pipeline(StandardScaler(), machine)
+    return make_pipeline(_Scaler(), machine)
 
 
 def _rbf_svm(seed: int, strength: float, width: float):
     # scikit-learn's "scale" is 1 / (features · variance); `width` is a factor of it.
-    return make_pipeline(StandardScaler(), _Radial(C=strength, width=width))
+    return make_pipeline(_Scaler(), _Radial(C=strength, width=width))
 
 
 def _tree(seed: int, depth: int, leaf: int):
@@ -71,6 +72,19 @@ def _boosting(seed: int, rate: float, leaves: int):
         early_stopping=False,  # it would hold out rows without a look at groups
         random_state=seed,
     )
+
+
+class _Scaler(StandardScaler):
+    """Zero mean and unit deviation; what hardly varies stays as small as it is.
+
+    Features of a network are float32: below `_LEAST_DEVIATION` they are rounding, which depends on
+    the batch, and must not be blown up.
+    """
+
+    def fit(self, features, labels=None, sample_weight=None):
+        super().fit(features, labels, sample_weight)
+        self.scale_ = np.where(self.scale_ < _LEAST_DEVIATION, 1.0, self.scale_)
+        return self
 
 
 class _Radial(SVC):

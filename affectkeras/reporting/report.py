@@ -12,6 +12,8 @@ from affectkeras.files import atomic_file
 from affectkeras.reporting import number_tables, stress_tables, subject_tables
 from affectkeras.reporting import report_tables as tables
 from affectkeras.reporting.claims_table import claims
+from affectkeras.reporting.classifier_table import classifiers
+from affectkeras.reporting.ensemble_table import ensemble
 from affectkeras.reporting.html_page import page, preformatted, section
 from affectkeras.reporting.plots import plot_run
 from affectkeras.reporting.regime_table import transfer
@@ -123,6 +125,8 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             _figure("ccc", plots),
         ),
         section("Subjects", subject_tables.by_subject(run), _figure("subject-scores", plots)),
+        section("Classifiers", classifiers(run)),
+        section("Ensemble", ensemble(run)),
         section("Ablation", number_tables.ablation(run, compared)),
         section(
             "Pruning",

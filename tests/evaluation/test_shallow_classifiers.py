@@ -147,3 +147,13 @@ def test_the_same_seed_gives_the_same_classifier(family):
         for _ in range(2)
     )
     np.testing.assert_array_equal(first, second)
+
+
+def test_what_is_only_rounding_is_not_blown_up():
+    features, labels = blobs()
+    features = np.concatenate([features, 1e-12 * np.random.default_rng(3).normal(size=(120, 1))], 1)
+    fitted = Fitted(LOGISTIC.build(0, strength=1.0).fit(features, labels), 3, None)
+    moved = features + [0, 0, 0, 0, 1e-10]
+    np.testing.assert_allclose(
+        fitted.probabilities(moved), fitted.probabilities(features), atol=1e-8
+    )
