@@ -81,6 +81,7 @@ def _main(study: Study, module: str) -> dict | None:
     )
     fields = [field.name for field in dataclasses.fields(config_class)]
     given = given_options([*fields, *(one.name for one in dataclasses.fields(SearchSettings))])
+    _import_quietly()
     if os.environ.get(SUPERVISED):
         die_with_supervisor()
         return _take_part(open_search(study, module, said, given))
@@ -258,6 +259,15 @@ def write_facts(search: Search, status: str, choice: Choice | None = None) -> di
     }
     search_folder.write_search(search.folder, facts)
     return facts
+
+
+def _import_quietly() -> None:
+    """Import keras-tuner, and with it TensorFlow, as `quiet.start_tensorflow` would."""
+    from affectkeras.quiet import quiet_start
+
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    with quiet_start():
+        import keras_tuner  # noqa: F401
 
 
 def _search_alone(search: Search) -> None:

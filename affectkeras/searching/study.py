@@ -177,10 +177,17 @@ def trial_config(study: Study, hyperparameters, config, fixed: Sequence[str]):
 
 
 def best_trial(rows: Sequence[dict], direction: str) -> dict | None:
-    """Return the completed row with the best objective, of equals the first; None without one."""
+    """Return the completed row with the best objective, None without one.
+
+    Of equals the one that was trained longest by Hyperband, then the first.
+    """
     done = [row for row in rows if row["status"] == "completed"]
     sign = 1 if direction == "min" else -1
-    return min(done, key=lambda row: (sign * row["objective"], row["trial"]), default=None)
+
+    def place(row):
+        return sign * row["objective"], -(row["values"].get("tuner/epochs") or 0), row["trial"]
+
+    return min(done, key=place, default=None)
 
 
 def part_of(folder: Path, trial: str) -> Path:

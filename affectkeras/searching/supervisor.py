@@ -101,15 +101,13 @@ def die_with_supervisor() -> None:
 
 
 def _start(child: Child, module: str, folder: Path, address: tuple[str, int], sitting: str) -> None:
-    chief = child.name == CHIEF
+    chief = child.name == CHIEF  # the name tells keras-tuner, too
     environment = os.environ | {
         "KERASTUNER_TUNER_ID": CHIEF if chief else f"{child.name}#{time.time_ns()}",
         "KERASTUNER_ORACLE_IP": address[0],
         "KERASTUNER_ORACLE_PORT": str(address[1]),
         SUPERVISED: sitting,
     }
-    if chief:
-        environment["KERAS_BACKEND"] = "numpy"  # it trains nothing: TensorFlow would only take room
     child.state = _how_far(folder)
     with contextlib.nullcontext() if child.log is None else open(child.log, "ab") as output:
         child.process = subprocess.Popen(

@@ -42,9 +42,17 @@ class saving:
         return classes[said["class_name"]].from_config(said["config"])
 
 
-NAMES = ("activations", "applications", "backend", "callbacks", "config", "datasets", "initializers")
-NAMES += ("layers", "losses", "metrics", "models", "ops", "optimizers", "regularizers")
-NAMES += ("Input", "Model", "Sequential")
+NAMES = (
+    "activations",
+    "applications",
+    "backend",
+    "callbacks",
+    "config",
+    "datasets",
+    "initializers",
+)
+NAMES += ("layers", "losses", "metrics", "models", "ops", "optimizers")
+NAMES += ("Input", "Model", "Sequential", "initializers", "regularizers")
 utils = saving
 globals().update(dict.fromkeys(NAMES, _Anything))
 __all__ = [*NAMES, "saving", "utils"]
@@ -52,4 +60,3 @@ __all__ = [*NAMES, "saving", "utils"]
 
 def version():
     return "3.0"
-
