@@ -9,7 +9,7 @@ demo: environment
 	$(BIN)/python -m recipes.sfew_resnet
 
 test: environment
-	$(BIN)/python -m pytest --numprocesses 2 --quiet
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --quiet
 
 lint: environment
 	$(BIN)/ruff check .
