@@ -70,6 +70,8 @@ class Config:
     epochs: int = 31  # over all stages together (paper: 31)
     batch_size: int = 64  # images per step (paper: 64)
     learning_rate: float = 1e-4  # of Adam (paper: 1e-4)
+    block_rate: float = 1.0  # a block's rate as a share of the next one's, below 1: discriminative
+    find_learning_rate: bool = False  # only look for a rate on training rows, show it, and end
     weight_decay: float = 0.0  # share of a kernel per step and rate, decoupled (paper: none)
     feature_cache: bool = True  # compute the outputs of a frozen backbone once
     removal: tuple[Literal["none", "bdr", "slade-gedeon", "random"], ...] = ("none", "bdr")  # arms
@@ -103,6 +105,8 @@ def settle(config: Config) -> Config:
         if not getattr(config, name) or (name in sizes and getattr(config, name) < 0):
             option = "--" + name.replace("_", "-")
             raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
+    if not 0 < config.block_rate <= 1:
+        raise UserError(f"--block-rate must be in (0, 1]. Received: {config.block_rate}")
     if config.weight_decay < 0:
         raise UserError(f"--weight-decay must be at least 0. Received: {config.weight_decay}")
     if config.data_dir is not None and not config.data_dir.exists():
@@ -194,17 +198,11 @@ def build_removal(config: Config, arm: str, sampler, labels, seed: int, run: Pat
     return lambda score: RandomRemoval(sampler, labels, plan, seed, score=score)
 
 
-def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part: Path, seal):
-    """Train one arm with one seed on the split's training rows; the test rows stay unread.
+def assemble(config: Config, table, split, seed: int, seal):
+    """Return what a training needs: model, images, their cached features (or None), rows, stages.
 
     Args:
-        run: the run's folder, where the arm `random` finds how many rows `bdr` removed.
-        part: folder of the training's own state, to go on from after a kill.
         seal: of the split; it refuses whatever reads a test row.
-
-    Returns:
-        the trained model, what `predict_logits` reads rows from (its images, or their cached
-        features where the backbone never trained), the history and the removal (None without).
     """
     import keras
 
@@ -213,12 +211,10 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
     from affectkeras.pipelines.augmentation import Augmentation
     from affectkeras.pipelines.images import ImagePipeline
     from affectkeras.pipelines.sampler import RowSampler
-    from affectkeras.transfer.fine_tuning import Branch, fine_tune
     from affectkeras.transfer.regimes import plan_regime
 
     keras.utils.set_random_seed(seed)
     targets = target_distribution(table)
-    labels = table.frame["expression"].to_numpy()
     augmentations = {"paper": Augmentation(), "light": Augmentation.light()}
     images = ImagePipeline(
         table,
@@ -241,12 +237,44 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
         config.learning_rate,
         last_blocks=config.last_blocks,
         weight_decay=config.weight_decay,
+        block_rate=config.block_rate,
     )
     features = None
     if config.feature_cache and any(stage.trainable == "head" for stage in stages):
         from affectkeras.pipelines.cached_features import cached_features
 
         features = cached_features(model, images)
+    return model, images, features, sampler, stages
+
+
+def find_rate(config: Config, table, split, run: Path) -> dict:
+    """Look for a learning rate with the first seed, on training rows, and write what was found."""
+    from affectkeras.evaluation.seal import Seal
+    from affectkeras.rate_search import search_rate, write_rate_search
+
+    model, images, features, sampler, stages = assemble(
+        config, table, split, config.seeds[0], Seal(split)
+    )
+    curve = search_rate(model, stages[0], images, sampler, features)
+    return write_rate_search(run, curve, stages[0], config.learning_rate)
+
+
+def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part: Path, seal):
+    """Train one arm with one seed on the split's training rows; the test rows stay unread.
+
+    Args:
+        run: the run's folder, where the arm `random` finds how many rows `bdr` removed.
+        part: folder of the training's own state, to go on from after a kill.
+        seal: of the split; it refuses whatever reads a test row.
+
+    Returns:
+        the trained model, what `predict_logits` reads rows from (its images, or their cached
+        features where the backbone never trained), the history and the removal (None without).
+    """
+    from affectkeras.transfer.fine_tuning import Branch, fine_tune
+
+    model, images, features, sampler, stages = assemble(config, table, split, seed, seal)
+    labels = table.frame["expression"].to_numpy()
     # Several arms of one seed are equal until rows are removed: the first leaves its state to all.
     trunk = part.with_name(f"trunk-{seed}.npz")
     shared = len(config.removal) > 1 and arm != "slade-gedeon"
@@ -352,6 +380,8 @@ def main(config: Config) -> dict:
     # Made only now, so that a start that was refused leaves no folder behind.
     run = run or runs.create_run("sfew_resnet", config, config.run_dir)
     with runs.lock_run(run):
+        if config.find_learning_rate:
+            return find_rate(config, table, split, run)
         for seed in config.seeds:
             for arm in config.removal:
                 run_fold(config, table, split, seed, arm, run)

@@ -9,7 +9,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from affectkeras.transfer.stages import find_blocks
+from affectkeras.transfer.blocks import find_blocks
 
 DEPTHS = ("early", "middle", "late")
 SHOWN = 12  # maps that are kept of each layer

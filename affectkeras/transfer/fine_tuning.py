@@ -91,10 +91,7 @@ def fine_tune(
     for index, stage in enumerate(stages):
         if position is not None and index < position.stage:
             continue
-        trained, source = model, stream
-        if stage.trainable == "head" and features is not None:
-            trained, source = head_of(model), features
-            stage = dataclasses.replace(stage, trainable="all")
+        trained, source, stage = choose_stream(model, stage, stream, features)
         prepare_stage(trained, stage, steps, loss)
         first = stage.first_epoch
         if position is not None and index == position.stage:
@@ -123,6 +120,22 @@ def fine_tune(
         if history[-1]["epoch"] < stage.last_epoch:
             break
     return history, removal
+
+
+def choose_stream(model: keras.Model, stage: Stage, stream, features) -> tuple:
+    """Return what a stage trains and on what: the head alone on features where it can.
+
+    Args:
+        model: a backbone classifier.
+        stage: of its training.
+        stream, features: as in `fine_tune`.
+
+    Returns:
+        the model that is compiled, its source, and the stage as that model sees it.
+    """
+    if stage.trainable == "head" and features is not None:
+        return head_of(model), features, dataclasses.replace(stage, trainable="all")
+    return model, stream, stage
 
 
 class _KeepBranch(keras.callbacks.Callback):

@@ -12,9 +12,9 @@ from typing import Literal
 import keras
 
 from affectkeras.models.backbone_classifier import backbone_of, head_of
+from affectkeras.transfer.blocks import find_blocks
 from affectkeras.transfer.pretraining import Pretraining
 from affectkeras.transfer.regimes import Regime
-from affectkeras.transfer.stages import find_blocks
 
 # Weights that no optimizer changes, by the names that Keras gives them.
 STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "count", "seed_generator_state")

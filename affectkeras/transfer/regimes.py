@@ -4,6 +4,7 @@ Two settings that do not overlap: the regime says which layers train, the plan h
 rate goes over the epochs.
 """
 
+import dataclasses
 from typing import Literal
 
 from affectkeras.transfer.stages import Stage, cosine_plan, paper_plan, staged_plan
@@ -20,6 +21,7 @@ def plan_regime(
     *,
     last_blocks: int = 1,
     weight_decay: float = 0.0,
+    block_rate: float = 1.0,
 ) -> tuple[Stage, ...]:
     """Return the stages of a training.
 
@@ -33,14 +35,22 @@ def plan_regime(
         epochs: how many epochs there are.
         learning_rate: Adam's rate for the head, see `Stage`.
         last_blocks: how many blocks (see `find_blocks`) `"last-blocks"` trains.
-        weight_decay: see `Stage`.
+        weight_decay, block_rate: see `Stage`.
     """
+    stages = _stages(regime, plan, epochs, learning_rate, last_blocks)
+    return tuple(
+        dataclasses.replace(stage, weight_decay=weight_decay, block_rate=block_rate)
+        for stage in stages
+    )
+
+
+def _stages(regime, plan, epochs, learning_rate, last_blocks) -> tuple[Stage, ...]:
     if regime in ("all", "scratch"):
         plans = {"paper": paper_plan, "staged": staged_plan, "cosine": cosine_plan}
-        return plans[plan](epochs, learning_rate, weight_decay=weight_decay)
+        return plans[plan](epochs, learning_rate)
     trainable = "head" if regime == "head" else last_blocks
     if plan == "staged" and regime == "last-blocks":
-        return staged_plan(epochs, learning_rate, unfreeze=(trainable,), weight_decay=weight_decay)
+        return staged_plan(epochs, learning_rate, unfreeze=(trainable,))
     return (
         Stage(
             "head" if regime == "head" else f"last-{last_blocks}",
@@ -51,6 +61,5 @@ def plan_regime(
             schedule="cosine" if plan == "cosine" else "constant",
             # What stays frozen was trained with these statistics.
             freeze_normalization=True,
-            weight_decay=weight_decay,
         ),
     )

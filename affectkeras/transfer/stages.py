@@ -1,13 +1,14 @@
 """Which part of a backbone classifier trains in which epochs, and how fast."""
 
 import dataclasses
-import math
+import re
 from collections.abc import Sequence
 from typing import Literal
 
 import keras
 
 from affectkeras.models.backbone_classifier import backbone_of
+from affectkeras.transfer.blocks import find_blocks as find_blocks
 
 Trainable = Literal["head", "all"] | int
 # Every variable of the head carries its layer's name in its path; nothing in the zoo starts so.
@@ -31,6 +32,9 @@ class Stage:
             mode with the statistics of their pretraining.
         weight_decay: the share of every kernel that each step takes away, times the learning rate
             (decoupled: Loshchilov and Hutter 2019); biases and BatchNormalization keep theirs.
+        block_rate: the rate of every block of the backbone (see `find_blocks`) as a share of that
+            of what comes after it, the last block's against the head's (discriminative rates:
+            Howard and Ruder 2018, section 3.2); on top of `backbone_rate`.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Stage:
     schedule: Literal["constant", "cosine"] = "constant"
     freeze_normalization: bool = False
     weight_decay: float = 0.0
+    block_rate: float = 1.0
 
     def __post_init__(self):
         if not 0 <= self.first_epoch < self.last_epoch:
@@ -59,6 +64,10 @@ class Stage:
             if not getattr(self, argument) > 0:
                 value = getattr(self, argument)
                 raise ValueError(f"`{argument}` must be above 0. Received: {argument}={value}")
+        if not 0 < self.block_rate <= 1:
+            raise ValueError(
+                f"`block_rate` must be in (0, 1]. Received: block_rate={self.block_rate}"
+            )
         if not self.weight_decay >= 0:
             raise ValueError(
                 f"`weight_decay` must be at least 0. Received: weight_decay={self.weight_decay}"
@@ -103,7 +112,6 @@ def staged_plan(
     unfreeze: Sequence[Literal["all"] | int] = ("all",),
     backbone_rate: float = 0.1,
     schedule: Literal["constant", "cosine"] = "constant",
-    weight_decay: float = 0.0,
 ) -> tuple[Stage, ...]:
     """Return a plan that trains the head first and then unfreezes the backbone.
 
@@ -117,11 +125,9 @@ def staged_plan(
         unfreeze: what trains beside the head: so many last blocks (see `find_blocks`), or `"all"`.
         backbone_rate: the backbone's rate as a share of the head's.
         schedule: of the stages after the first.
-        weight_decay: as in `Stage`.
     """
     first = max(1, epochs // 3)
-    common = {"freeze_normalization": True, "weight_decay": weight_decay}
-    stages = [Stage("head", 0, first, "head", learning_rate, **common)]
+    stages = [Stage("head", 0, first, "head", learning_rate, freeze_normalization=True)]
     steps = list(unfreeze)[max(0, len(unfreeze) - (epochs - first)) :]
     for index, trainable in enumerate(steps):
         stages.append(
@@ -133,7 +139,7 @@ def staged_plan(
                 learning_rate,
                 backbone_rate=backbone_rate,
                 schedule=schedule,
-                **common,
+                freeze_normalization=True,
             )
         )
     return tuple(stages)
@@ -170,8 +176,10 @@ def prepare_stage(
             f"`trainable` must be 'all' for a model without a backbone. "
             f"Received: trainable={stage.trainable!r}"
         )
+    by_block = has_backbone and stage.block_rate != 1.0
+    blocks = find_blocks(backbone_of(model)) if by_block else ()
     model.compile(
-        optimizer=build_optimizer(stage, steps_per_epoch, has_backbone=has_backbone),
+        optimizer=build_optimizer(stage, steps_per_epoch, has_backbone=has_backbone, blocks=blocks),
         loss=loss or keras.losses.CategoricalCrossentropy(from_logits=True),
         weighted_metrics=([] if loss else [keras.metrics.CategoricalAccuracy(name="accuracy")]),
     )
@@ -180,15 +188,46 @@ def prepare_stage(
 
 
 def build_optimizer(
-    stage: Stage, steps_per_epoch: int, *, has_backbone: bool = True
+    stage: Stage,
+    steps_per_epoch: int,
+    *,
+    has_backbone: bool = True,
+    blocks: Sequence[Sequence[keras.layers.Layer]] = (),
 ) -> keras.optimizers.Optimizer:
-    """Return Adam; where the backbone has its own rate, one Adam for it and one for the head."""
+    """Return Adam; where parts of the backbone have rates of their own, one Adam for each rate.
+
+    Args:
+        stage: what to prepare for.
+        steps_per_epoch: batches per epoch, for the cosine.
+        has_backbone: whether the model has one.
+        blocks: of the backbone, frozen as the stage asks; needed where they differ in their rates.
+    """
     head = _adam(stage, steps_per_epoch, 1.0, "adam")
-    if not has_backbone or stage.trainable == "head" or stage.backbone_rate == 1.0:
+    if not has_backbone or stage.trainable == "head":
+        return head
+    if stage.block_rate != 1.0:
+        return _adams_by_block(stage, steps_per_epoch, head, blocks)
+    if stage.backbone_rate == 1.0:
         return head
     backbone = _adam(stage, steps_per_epoch, stage.backbone_rate, "adam_backbone")
     choice = keras.optimizers.OptimizerMap(backbone, {HEAD_VARIABLES: head})
     return keras.optimizers.MultiOptimizer(choice, name="adam_two_rates")
+
+
+def _adams_by_block(stage: Stage, steps_per_epoch: int, head: keras.optimizers.Adam, blocks):
+    """Return an Adam for the head and one for each block that trains, its rate by its depth."""
+    found = []
+    share = stage.backbone_rate
+    for number, block in reversed(list(enumerate(blocks, start=1))):
+        share *= stage.block_rate
+        paths = [variable.path for layer in block for variable in layer.trainable_variables]
+        if paths:
+            pattern = "(.*/)?(" + "|".join(map(re.escape, paths)) + ")"
+            found.append((pattern, _adam(stage, steps_per_epoch, share, f"adam_block_{number}")))
+    # What stands in no block trains as slowly as the first one that trains.
+    *others, (_, slowest) = found
+    choice = keras.optimizers.OptimizerMap(slowest, {HEAD_VARIABLES: head, **dict(others)})
+    return keras.optimizers.MultiOptimizer(choice, name="adam_by_block")
 
 
 def _adam(stage: Stage, steps_per_epoch: int, share: float, name: str):
@@ -251,55 +290,3 @@ def set_trainable(layer: keras.layers.Layer, value: bool) -> None:
     if isinstance(layer, keras.Model):
         for part in layer.layers:
             set_trainable(part, value)
-
-
-def find_blocks(backbone: keras.Model) -> tuple[tuple[keras.layers.Layer, ...], ...]:
-    """Return the layers of a backbone in blocks, one per resolution, from the input to the output.
-
-    A layer belongs to the finest resolution that it works for: the largest feature map among its
-    own output and everything that depends on it, each resolution being a halving of the images
-    (rounded, so that convolutions without padding do not count). A squeeze-and-excitation branch,
-    whose own output is one pixel, thus stands with the map it scales. Layers after the pooling
-    stand with the last block. Resolutions without weights are left out. The five blocks of most
-    backbones at their usual sizes are the stages of their papers (ResNet: conv1 … conv5).
-
-    Args:
-        backbone: a functional model with images of a fixed size as input.
-    """
-    height = backbone.input_shape[1]
-    consumers: dict[int, list] = {}
-    for operation in backbone.operations:
-        if isinstance(operation, keras.layers.InputLayer):
-            continue
-        for tensor in keras.tree.flatten(operation.input):
-            consumers.setdefault(id(tensor), []).append(operation)
-
-    levels: dict[int, float] = {}
-    for operation in reversed(backbone.operations):  # in the order of the graph
-        outputs = keras.tree.flatten(operation.output)
-        own = [_level(operation, tensor.shape, height) for tensor in outputs]
-        later = [levels[id(user)] for tensor in outputs for user in consumers.get(id(tensor), [])]
-        levels[id(operation)] = min(own + later)
-
-    weighted = [
-        layer
-        for layer in backbone.layers
-        if layer.weights and not isinstance(layer, keras.layers.Normalization)
-    ]
-    finite = sorted({levels[id(layer)] for layer in weighted} - {math.inf})
-    blocks = {level: [] for level in finite}
-    for layer in backbone.layers:
-        level = min(levels[id(layer)], finite[-1])
-        if level in blocks:
-            blocks[level].append(layer)
-    return tuple(tuple(blocks[level]) for level in finite)
-
-
-def _level(operation, shape: tuple, height: int) -> float:
-    """Return how often the images were halved to get a map of this height; inf if it says nothing.
-
-    Padding enlarges a map for the sake of the next layer only; what is pooled has no height.
-    """
-    if len(shape) != 4 or isinstance(operation, keras.layers.ZeroPadding2D):
-        return math.inf
-    return max(0, round(math.log2(height / shape[1])))

@@ -31,3 +31,11 @@ def test_last_blocks_train_from_the_first_epoch_or_after_the_head():
     assert staged[1].trainable == 2
     assert staged[1].backbone_rate == 0.1
     assert [one.weight_decay for one in staged] == [0.5, 0.5]
+
+
+def test_decay_and_block_rates_go_into_every_stage():
+    options = {"weight_decay": 0.25, "block_rate": 0.5}
+    for regime in ("head", "last-blocks", "all"):
+        for plan in ("paper", "staged", "cosine"):
+            for stage in plan_regime(regime, plan, 9, 1e-3, **options):
+                assert (stage.weight_decay, stage.block_rate) == (0.25, 0.5)

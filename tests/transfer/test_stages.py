@@ -325,3 +325,47 @@ def test_squeeze_and_excitation_stands_with_the_map_it_scales():
     assert len(names) == 5
     assert "expanded_conv_squeeze_excite_conv" in names[1]  # 24×24, not 1×1
     assert "expanded_conv_3_squeeze_excite_conv_1" in names[3]
+
+
+def test_first_adam_step_moves_every_block_by_the_rate_of_its_depth(classifier):
+    stage = Stage("all", 0, 1, "all", 0.5, backbone_rate=0.5, block_rate=0.5)
+    prepare_stage(classifier, stage, steps_per_epoch=1)
+    variables = classifier.trainable_variables
+    before = values_of(variables)
+    ones = [keras.ops.ones(variable.shape) for variable in variables]
+    classifier.optimizer.apply(ones, variables)
+    # From the last block to the first: 0.5 × 0.5, and half of it for every block before.
+    expected = {}
+    for depth, block in enumerate(reversed(find_blocks(backbone_of(classifier)))):
+        for layer in block:
+            for variable in layer.trainable_variables:
+                expected[variable.path] = 0.5 * 0.25 / 2**depth
+    for variable, old in zip(variables, before, strict=True):
+        rate = expected.get(variable.path, 0.5)
+        new = keras.ops.convert_to_numpy(variable)
+        np.testing.assert_allclose(new - old, -rate, atol=1e-5)
+    assert len(expected) == len(variables) - 4
+
+
+def test_blocks_that_are_frozen_need_no_rate(classifier):
+    prepare_stage(classifier, Stage("last", 0, 1, 2, 0.5, block_rate=0.5), steps_per_epoch=1)
+    rates = sorted(float(part.learning_rate) for part in classifier.optimizer.optimizers)
+    assert rates == [0.125, 0.25, 0.5]
+
+
+def test_a_model_trained_by_block_is_saved_and_goes_on(classifier, tmp_path):
+    stage = Stage("all", 0, 1, "all", 0.01, schedule="cosine", block_rate=0.5)
+    prepare_stage(classifier, stage, steps_per_epoch=4)
+    images, targets = small_data()
+    classifier.fit(images, targets, batch_size=8, verbose=0)
+    classifier.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    for model in (classifier, again):
+        model.fit(images, targets, batch_size=8, verbose=0)
+    for value, now in zip(classifier.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_allclose(value, now, atol=1e-5)
+
+
+def test_a_block_rate_beyond_one_is_refused():
+    with pytest.raises(ValueError, match=r"`block_rate` must be in \(0, 1\]. Received: .*=1.5"):
+        Stage("all", 0, 1, "all", 0.1, block_rate=1.5)
