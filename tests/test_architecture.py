@@ -39,6 +39,7 @@ WITHOUT_TENSORFLOW_AND_KERAS = (
     "affectkeras.environment",
     "affectkeras.errors",
     "affectkeras.evaluation",
+    "affectkeras.features",
     "affectkeras.files",
     "affectkeras.media.hashing",
     "affectkeras.media.image_check",
@@ -64,8 +65,9 @@ ROOMS_BELOW = {
     "affectkeras.datasets": ("affectkeras.media",),
     "affectkeras.media": (),
     "affectkeras.evaluation": (),
-    # Only inside functions, under the TensorFlow backend.
-    "affectkeras.layers": ("affectkeras.tensorflow_kernels",),
+    "affectkeras.features": (),
+    # Kernels only inside functions, under the TensorFlow backend.
+    "affectkeras.layers": ("affectkeras.tensorflow_kernels", "affectkeras.features"),
 }
 GROUND_FLOOR = ("affectkeras.errors", "affectkeras.cache", "affectkeras.files")
 
