@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from affectkeras.datasets.sample import sample_sfew
+from affectkeras.datasets.sample.marks import TRUTH_COLUMNS, TRUTH_FILE
 from affectkeras.errors import UserError
 from affectkeras.pruning.plan import PrunePlan
 from affectkeras.pruning.proof import verify_pruned
@@ -106,8 +106,10 @@ def test_the_published_split_is_called_leaky_and_claims_are_not_compared(table_r
     assert ours["table-1.10x0.001.after-pruning"] == arm["test"]["accuracy"]["mean"]
 
 
-def test_all_modules_can_be_pruned_and_trained_on(tmp_path):
+def test_all_modules_can_be_pruned_and_trained_on_and_drawn_faces_are_called_a_sample(tmp_path):
     faces = write_faces(tmp_path / "faces")
+    truth = "calm/person0_0.png,calm,calm,False"
+    (faces / TRUTH_FILE).write_text(f"{','.join(TRUTH_COLUMNS)}\n{truth}\n")
     options = ("--plan", "cosine", "--epochs", "3", "--seeds", "0", "--thresholds", "8")
     more = ("--everywhere", "60", "--tune-epochs", "2", "--merge", "least-squares", "--mirror")
     folder = tmp_path / "run"
@@ -116,8 +118,11 @@ def test_all_modules_can_be_pruned_and_trained_on(tmp_path):
         (folder / "models" / "six-block-3x0.0015-everywhere-60deg" / "plan.json").read_text()
     )
     assert {entry["layer"] for entry in plan["layers"]} > {"module1_conv", "module5_conv"}
-    sizes = json.loads((folder / "result.json").read_text())["arms"]
-    sizes = sizes["3x0.0015-everywhere-60deg"]["model"]
+    result = json.loads((folder / "result.json").read_text())
+    assert result["dataset"]["sample"]
+    assert not result["dataset"]["quick"]
+    assert "Sample data" in (folder / "report.html").read_text()
+    sizes = result["arms"]["3x0.0015-everywhere-60deg"]["model"]
     assert sizes["n"] == 16 + 32 + 64 + 128 + 256
     for arm in ("3x0.0015-mirrored", "3x0.0015-everywhere-60deg-mirrored"):
         assert (folder / "models" / f"six-block-{arm}" / "saved_model").is_dir()
@@ -126,16 +131,6 @@ def test_all_modules_can_be_pruned_and_trained_on(tmp_path):
     assert "What whole modules are worth" in (folder / "report.html").read_text()
     history = pd.read_csv(folder / "history.csv")
     assert history[history["arm"] == "3x0.0015-everywhere-60deg"]["epoch"].tolist() == [1, 2]
-
-
-def test_drawn_faces_given_as_a_folder_are_still_called_a_sample(tmp_path):
-    options = ("--plan", "cosine", "--epochs", "1", "--seeds", "0", "--thresholds", "8")
-    more = ("--train-rows", "40", "--data-dir", sample_sfew(), "--run-dir", tmp_path / "run")
-    run("recipes.fer_pruned_cnn", *options, *more)
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
-    assert result["dataset"]["sample"]
-    assert not result["dataset"]["quick"]
-    assert "Sample data" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_settings_come_short_before_long_and_table_1_adds_up():
