@@ -263,11 +263,37 @@ def train(config: Config, model, images, split, stage_plan, state: Path, seed: i
     return history
 
 
-def prune(config: Config, setting: Setting, model, images, table, split, seed: int):
+def train_whole(config: Config, setting: Setting, table, split, seed: int, part: Path, seal):
+    """Train the whole network in one setting; return it, the stream of faces and the history."""
+    import keras
+
+    from affectkeras.models.six_block_cnn import build_six_block_cnn
+    from affectkeras.transfer import stages
+
+    keras.utils.set_random_seed(seed)
+    images = build_images(config, table, seed, seal)
+    model = build_six_block_cnn(
+        images.targets.shape[1], IMAGE_SIZE, widths=config.widths, dropout=config.dropout
+    )
+    plans = {"paper": stages.paper_plan, "cosine": stages.cosine_plan}
+    # At a constant rate, a longer training begins as a shorter one: it goes on from its end.
+    state, trunk = part / "checkpoint.npz", part.with_name(f"{seed}-{setting.learning_rate:g}.npz")
+    if config.plan == "paper" and trunk.exists() and not state.exists():
+        copy_whole(trunk, state)
+    stage_plan = plans[config.plan](
+        setting.epochs, setting.learning_rate, weight_decay=config.weight_decay
+    )
+    history = train(config, model, images, split, stage_plan, state, seed)
+    if config.plan == "paper":
+        copy_whole(state, trunk)
+    return model, images, history
+
+
+def prune(config: Config, setting: Setting, model, images, table, split, *, timed: bool):
     """Return the sweeps by arm, and (network, plan, maps) of each pruned arm.
 
     The maps are compared on the training rows without random changes; the sweeps are scored on
-    validation rows. Nothing of the test part is read.
+    validation rows. Nothing of the test part is read. `timed`: the sweeps measure latency, too.
     """
     from affectkeras.pruning.activations import Activations
     from affectkeras.pruning.surgery import prune_model
@@ -293,8 +319,7 @@ def prune(config: Config, setting: Setting, model, images, table, split, seed: i
             SWEEP,
             faces,
             lambda logits: (logits.argmax(axis=1) == labels).mean(),
-            # Timing compiles a network per threshold: one seed says as much as three.
-            latency_batch=LATENCY_BATCH if seed == config.seeds[0] else None,
+            latency_batch=LATENCY_BATCH if timed else None,
             scale=config.merge,
             rounds=config.rounds,
         )
@@ -332,11 +357,9 @@ def drop_whole_modules(pruned: dict, images, table, split) -> dict[str, list]:
 
 def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Path) -> None:
     """Train a network in one setting, prune it, and write this part of the run."""
-    import keras
-
     from affectkeras import pruning_run
     from affectkeras.evaluation.seal import Seal
-    from affectkeras.models.six_block_cnn import average_mirrored, build_six_block_cnn
+    from affectkeras.models.six_block_cnn import average_mirrored
     from affectkeras.transfer import stages
     from affectkeras.transfer.fine_tuning import predict_logits, probabilities
 
@@ -345,29 +368,19 @@ def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Pat
         return
     print(f"seed {seed}, {setting.epochs} epochs at {setting.learning_rate:g}", flush=True)
     began = time.perf_counter()
-    keras.utils.set_random_seed(seed)
     seal = Seal(split)
-    images = build_images(config, table, seed, seal)
-    model = build_six_block_cnn(
-        images.targets.shape[1], IMAGE_SIZE, widths=config.widths, dropout=config.dropout
-    )
-    plans = {"paper": stages.paper_plan, "cosine": stages.cosine_plan}
-    # At a constant rate, a longer training begins as a shorter one: it goes on from its end.
-    state, trunk = part / "checkpoint.npz", part.with_name(f"{seed}-{setting.learning_rate:g}.npz")
-    if config.plan == "paper" and trunk.exists() and not state.exists():
-        copy_whole(trunk, state)
-    options = {"weight_decay": config.weight_decay}
-    stage_plan = plans[config.plan](setting.epochs, setting.learning_rate, **options)
-    history = train(config, model, images, split, stage_plan, state, seed)
-    copy_whole(state, trunk)
-
-    sweeps, pruned = prune(config, setting, model, images, table, split, seed)
+    model, images, history = train_whole(config, setting, table, split, seed, part, seal)
+    # Timing compiles a network per threshold: one seed says as much as three.
+    timed = seed == config.seeds[0]
+    sweeps, pruned = prune(config, setting, model, images, table, split, timed=timed)
     modules = drop_whole_modules(pruned, images, table, split)
     rate, tuned = setting.learning_rate / 10, []
     for arm, (smaller, _, _) in pruned.items():
         if config.tune_epochs:
             print(f"seed {seed}, {arm}: trained on", flush=True)
-            stage_plan = stages.cosine_plan(config.tune_epochs, rate, **options)
+            stage_plan = stages.cosine_plan(
+                config.tune_epochs, rate, weight_decay=config.weight_decay
+            )
             found = train(config, smaller, images, split, stage_plan, part / f"{arm}.npz", seed)
             tuned += [{**row, "arm": arm} for row in found]
     maps = model.get_layer(LAST).filters
