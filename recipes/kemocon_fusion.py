@@ -76,7 +76,7 @@ class Config:
     quick: bool = False  # two arms, few epochs: about a minute on 2 cores
 
 
-SAMPLE = {"convolutions": (2,), "filters": 16, "dense": 32, "epochs": 10}
+SAMPLE = {"convolutions": (2,), "filters": 8, "dense": 32, "epochs": 6}
 QUICK = {"target": "arousal", "fusions": ("early", "shared"), "convolutions": (2,), "filters": 8,
          "dense": 16, "epochs": 4, "nested": False}  # fmt: skip
 
