@@ -149,6 +149,33 @@ def run_arm(
     runs.finish_part(part, facts)
 
 
+def score_inside(
+    data: Wearables, arm: SignalArm, plan: FoldPlan, split: Split, inner: int
+) -> float:
+    """Return how well an arm does on a split's training subjects, each predicted by others.
+
+    Args:
+        data: the windows.
+        arm: what to train.
+        plan: how.
+        split: only its training rows are read.
+        inner: folds, by subject.
+
+    Returns:
+        The mean over subjects of the macro F1.
+    """
+    pairs = _choice_pairs(data, split, inner)
+    jobs = [FoldJob(train, seen, f"inner {place}") for place, (train, seen) in enumerate(pairs)]
+    outcomes = train_folds(arm.build(), arm.inputs, data.labels, jobs, plan)
+    found = {outcome.name: outcome.probabilities for outcome in outcomes}
+    place = {"arm": arm.name, "seed": plan.seed, "fold": 0, "split": "test"}
+    frames = [
+        prediction_rows(data, seen, found[f"inner {number}"], **place)
+        for number, (_, seen) in enumerate(pairs)
+    ]
+    return _mean_score(pd.concat(frames), data.table.class_target)
+
+
 def everything(data: Wearables) -> Split:
     """Return the split whose training rows are all rows: what the served network learns from."""
     nothing = np.empty(0, np.int64)

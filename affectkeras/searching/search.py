@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from affectkeras import runs
@@ -19,6 +20,7 @@ from affectkeras.searching.settings import (
     given_options,
     settle_search,
     split_address,
+    without_clashes,
 )
 from affectkeras.searching.study import Choice, Study, best_trial, trial_config
 from affectkeras.searching.supervisor import (
@@ -67,7 +69,7 @@ def run_search(study: Study, module: str) -> None:
 def _main(study: Study, module: str) -> dict | None:
     import tyro
 
-    config_class, one_level = study.recipe.Config, tyro.conf.OmitArgPrefixes
+    config_class, one_level = without_clashes(study.recipe.Config), tyro.conf.OmitArgPrefixes
     command = dataclasses.make_dataclass(
         "Command",
         [
@@ -79,8 +81,9 @@ def _main(study: Study, module: str) -> dict | None:
     said = tyro.cli(
         command, prog=f"python -m {module}", description=sys.modules["__main__"].__doc__
     )
-    fields = [field.name for field in dataclasses.fields(config_class)]
-    given = given_options([*fields, *(one.name for one in dataclasses.fields(SearchSettings))])
+    values = {field.name: getattr(said.config, field.name) for field in fields(config_class)}
+    said = dataclasses.replace(said, config=study.recipe.Config(**values))
+    given = given_options(config_class)
     _import_quietly()
     if os.environ.get(SUPERVISED):
         die_with_supervisor()
@@ -110,8 +113,8 @@ def begin_search(study: Study, module: str, said, given) -> Search:
     """Return a new search in a folder of its own."""
     config = study.recipe.settle(said.config)
     settings = settle_search(said.search, given, getattr(config, "quick", False))
-    fields = {field.name for field in dataclasses.fields(config)} - {"run_dir", "resume"}
-    fixed = tuple(name for name in given if name in fields)
+    kept = {field.name for field in fields(config)} - {"run_dir", "resume"}
+    fixed = tuple(name for name in given if name in kept)
     build_space(study, config, fixed, settings)  # refused before there is a folder
     for text in study.recipe.banners(config):
         print(f"*** {text}")
@@ -143,9 +146,9 @@ def open_search(study: Study, module: str, said, given) -> Search:
     changed = {
         name: getattr(said.search, name)
         for name in ("trials", "seconds", "workers", "chief", "tensorboard")
-        if name in given or name == "chief" and said.search.chief is not None
+        if f"search.{name}" in given or name == "chief" and said.search.chief is not None
     }
-    settings = settle_search(dataclasses.replace(settings, **changed), ("trials",), False)
+    settings = settle_search(dataclasses.replace(settings, **changed), ("search.trials",), False)
     return Search(study, module, config, settings, tuple(facts["fixed"]), Path(place))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import typing
 from collections.abc import Sequence
 from typing import Literal
 
@@ -32,7 +33,7 @@ def settle_search(settings: SearchSettings, given: Sequence[str], quick: bool) -
     Raises:
         UserError: for settings that no search can have.
     """
-    if quick and "trials" not in given:
+    if quick and "search.trials" not in given:
         settings = dataclasses.replace(settings, trials=QUICK_TRIALS)
     for name, least in (("trials", 1), ("workers", 0), ("search_seed", 0), ("keep_models", 1)):
         if getattr(settings, name) < least:
@@ -54,12 +55,41 @@ def split_address(address: str, option: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def given_options(names: Sequence[str], arguments: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return those of the fields that stand on the command line.
+def without_clashes(config: type) -> type:
+    """Return the recipe's settings with `--recipe-NAME` for options that a search has itself."""
+    import tyro
+
+    own = {field.name for field in dataclasses.fields(SearchSettings)}
+    clashing = [field for field in dataclasses.fields(config) if field.name in own]
+    if not clashing:
+        return config
+    hints = typing.get_type_hints(config)
+    fields = [
+        (
+            field.name,
+            typing.Annotated[
+                hints[field.name],
+                tyro.conf.arg(
+                    name=f"recipe-{field.name}".replace("_", "-"),
+                    help=f"the recipe's --{field.name.replace('_', '-')}",
+                ),
+            ],
+            dataclasses.field(default=field.default),
+        )
+        for field in clashing
+    ]
+    return dataclasses.make_dataclass(config.__name__, fields, bases=(config,), frozen=True)
+
+
+def given_options(config: type, arguments: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the recipe's and the search's own fields that stand on the command line.
 
     Args:
-        names: of fields.
+        config: the recipe's settings.
         arguments: absent: those of this process.
+
+    Returns:
+        Names of the recipe's fields as they are, of the search's own after `search.`.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     options = {
@@ -67,7 +97,11 @@ def given_options(names: Sequence[str], arguments: Sequence[str] | None = None) 
         for word in arguments
         if word.startswith("--")
     }
-    return tuple(name for name in names if {name, f"no_{name}"} & options)
+    own = [field.name for field in dataclasses.fields(SearchSettings)]
+    names = [field.name for field in dataclasses.fields(config)]
+    said = {name: f"recipe_{name}" if name in own else name for name in names}
+    said |= {f"search.{name}": name for name in own}
+    return tuple(name for name, option in said.items() if {option, f"no_{option}"} & options)
 
 
 def command_line(config, left_out: Sequence[str] = ("run_dir", "resume")) -> list[str]:
