@@ -17,7 +17,7 @@ from tests.tiny_k_emocon import write_k_emocon
 from tests.whole_runs import assert_whole_run
 
 # Held to the same where their own tests have such a run already.
-ELSEWHERE = {"anustress_stressnet"}
+ELSEWHERE = {"anustress_stressnet", "sfew_ensemble"}
 NAMES = sorted({module.name for module in pkgutil.iter_modules(recipes.__path__)} - ELSEWHERE)
 # Of a size that trains in seconds; BDR removes at the end of epoch 6.
 TINY = ("--backbone", "mobilenet_0.25", "--weights", "none", "--image-size", "32")
@@ -26,6 +26,7 @@ FUSION = ("--filters", "2", "--dense", "4", "--epochs", "1", "--inner-folds", "2
 SMALLEST = {
     "sfew_resnet": ("--train-rows", "60", *TINY[:10]),
     "fer_pruned_cnn": ("--train-rows", "60", "--batch-size", "16", "--epochs", "3"),
+    "sfew_baselines": ("--train-rows", "150", "--epochs", "3"),
     "backbone_features": (
         *("--train-rows", "60", "--image-size", "32", "--weights", "none"),
         *("--classifiers", "logistic", "linear-svm", "tree"),

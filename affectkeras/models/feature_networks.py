@@ -50,7 +50,9 @@ def build_feature_network(
     x = numbers
     if mean is not None:
         variance = np.asarray(scale, np.float32) ** 2
-        scaling = keras.layers.Normalization(mean=np.float32(mean), variance=variance)
+        scaling = keras.layers.Normalization(
+            mean=np.float32(mean), variance=variance, name="scaling"
+        )
         x = scaling(x)
     if kind == "simple":
         x = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)

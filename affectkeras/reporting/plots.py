@@ -22,6 +22,7 @@ from affectkeras.reporting.leak_plots import draw_leaking_pairs
 from affectkeras.reporting.number_plots import NUMBER_PLOTS
 from affectkeras.reporting.plot_style import FAINT, INK, STYLE, arm_color, draw_seeds
 from affectkeras.reporting.pruning_plots import draw_feature_maps, draw_sweep
+from affectkeras.reporting.published_comparison import draw_comparison
 from affectkeras.reporting.reliability_plot import draw_reliability
 from affectkeras.reporting.removal_plots import (
     draw_loss_histogram,
@@ -229,6 +230,7 @@ def _f1(found: dict | None) -> float:
 
 PLOTS: dict[str, Callable[[RunData], Figure | None]] = {
     "accuracy": draw_accuracy,
+    "comparison": draw_comparison,
     "subject-scores": draw_subject_scores,
     "label-skew": draw_label_skew,
     "signals": draw_signals,

@@ -16,6 +16,7 @@ from affectkeras.reporting.classifier_table import classifiers
 from affectkeras.reporting.ensemble_table import ensemble
 from affectkeras.reporting.html_page import page, preformatted, section
 from affectkeras.reporting.plots import plot_run
+from affectkeras.reporting.published_comparison import comparison
 from affectkeras.reporting.regime_table import transfer
 from affectkeras.reporting.report_metrics import further_metrics
 from affectkeras.reporting.run_data import RunData, read_run
@@ -25,6 +26,8 @@ FACE_VIDEOS = ("aff_wild", "aff_wild2")  # models trained on them read videos
 CAPTIONS = {
     "accuracy": "Accuracy on the test part. A figure whose interval reaches the majority line has "
     "shown nothing. Arms are compared by their difference on the same rows, above.",
+    "comparison": "The methods that the paper compares (Figure 12). Bars: as published, each on "
+    "its own division of the data; points: ours, on the test part of the run.",
     "subject-scores": "Macro F1 of every subject, predicted by a model that never saw this person, "
     "mean over seeds. Lines: means over subjects; band: one standard deviation (divisor n) of the "
     "served arm. A subject with one class only cannot reach 100 %.",
@@ -134,7 +137,12 @@ def render_report(run: RunData, plots: dict[str, Path]) -> str:
             _figure("sweep", plots),
             _figure("feature-maps", plots),
         ),
-        section("Published figures beside ours", claims(result)),
+        section(
+            "Published figures beside ours",
+            claims(result),
+            comparison(run),
+            _figure("comparison", plots),
+        ),
         section(
             "Data",
             tables.data_counts(run),

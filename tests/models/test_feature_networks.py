@@ -23,8 +23,12 @@ def test_the_simple_network_is_one_hidden_layer_of_scaled_numbers():
 
 
 def test_the_deep_network_normalises_and_drops():
-    kinds = [type(layer).__name__ for layer in build_feature_network(10, 7, "deep").layers]
-    assert kinds == ["InputLayer", *["Dense", "BatchNormalization", "ReLU", "Dropout"] * 2, "Dense"]
+    first = build_feature_network(10, 7, "deep")  # however many networks were made before
+    scaled = build_feature_network(10, 7, "deep", mean=np.zeros(10), scale=np.ones(10))
+    hidden = ["Dense", "BatchNormalization", "ReLU", "Dropout"] * 2
+    for model, scaling in ((first, []), (scaled, ["Normalization"])):
+        kinds = [type(layer).__name__ for layer in model.layers]
+        assert kinds == ["InputLayer", *scaling, *hidden, "Dense"]
 
 
 def test_on_pictures_the_network_sees_their_components(tmp_path):
