@@ -129,6 +129,8 @@ def print_result(result: dict, run: Path) -> None:
     if "honest" in result["protocol"]:
         print(f"*** {honest_words(result['protocol']['honest'])}")
     print(f"\nReport:  {Path(run) / 'report.html'}")
+    if not (Path(run) / "saved_model").is_dir():
+        return  # of a table of features there is no picture that one could give it
     python = os.path.relpath(sys.executable)
     given = recordings_arguments(run, result["dataset"]["name"]) or "FILE_OR_FOLDER"
     print(f"Predict: {python} -m affectkeras predict {run} {given}")
