@@ -21,7 +21,7 @@ SMALLEST = {
     "fer_pruned_cnn": ("--train-rows", "60", "--batch-size", "16", "--epochs", "2"),
     "anustress_stressnet": (
         *("--frames", "1", "--image-size", "32", "--epochs", "1", "--dropout", "none"),
-        *("--activations", "gelu", "--no-inflation", "--folds", "2"),
+        *("--activations", "gelu", "--no-inflation", "--folds", "3"),
     ),
     "affwild_cnn_gru": ("--every", "12", "--image-size", "32", "--epochs", "2"),
     "fusion": ("--fusions", "shared", "--epochs", "1", "--inner-folds", "2"),

@@ -116,7 +116,7 @@ def begin_search(study: Study, module: str, said, given) -> Search:
     kept = {field.name for field in fields(config)} - {"run_dir", "resume"}
     fixed = tuple(name for name in given if name in kept)
     build_space(study, config, fixed, settings)  # refused before there is a folder
-    for text in study.recipe.banners(config):
+    for text in study.banners(config):
         print(f"*** {text}")
     place = runs.create_run(f"search_{study.name}", config, config.run_dir)
     search = Search(study, module, config, settings, fixed, place)
@@ -248,7 +248,7 @@ def write_facts(search: Search, status: str, choice: Choice | None = None) -> di
         "objective": {"name": study.objective, "direction": study.direction, "on": "validation"},
         "settings": dataclasses.asdict(search.settings),
         "fixed": list(search.fixed),
-        "banners": list(study.recipe.banners(search.config)),
+        "banners": study.banners(search.config),
         "notes": list(study.notes),
         "command": [sys.argv[0], *sys.argv[1:]],
         "module": search.module,

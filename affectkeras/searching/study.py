@@ -72,6 +72,11 @@ class Study:
         """The recipe's name."""
         return self.recipe.__name__.rpartition(".")[2]
 
+    def banners(self, config) -> list[str]:
+        """Return what must stand wherever the figures of the recipe are shown."""
+        shared = getattr(self.recipe, "wearable_banners", None)  # of all recipes on wearables
+        return list(getattr(self.recipe, "banners", shared)(config))
+
 
 class Space:
     """Hyperparameters as keras-tuner has them; fields that the user gave are not searched.
