@@ -1,4 +1,4 @@
-"""Build the records of a data set of faces without Apache Beam.
+"""Build the records of a data set of faces, in this process or on Apache Beam.
 
 `python -m affectkeras.datasets.tfds_builders.affect_faces --config sfew --manual-dir DIR`
 """
@@ -23,6 +23,7 @@ class Arguments:
     config: Literal[FACES]  # which reader
     manual_dir: Path  # the raw folder, or .zip, as its owner gave it
     data_dir: Path = Path("~/tensorflow_datasets")  # where the records go
+    beam_processes: int | None = None  # prepare on Apache Beam in so many; absent: without Beam
 
 
 def main() -> None:

@@ -1,19 +1,17 @@
 """Every reader of faces as one tensorflow-datasets builder, a config per reader."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from affectkeras.datasets import NAMES, reader
-from affectkeras.datasets.anu_stress_manifest import VIDEO_SUFFIXES
 from affectkeras.datasets.face_videos import TARGETS
-from affectkeras.datasets.table import SPLITS, ArrayPayload, ExampleTable
+from affectkeras.datasets.table import SPLITS, ExampleTable
 from affectkeras.datasets.tfds_builders import RECORDINGS
-from affectkeras.errors import UserError
-from affectkeras.media.video_frames import every_frame
+from affectkeras.datasets.tfds_builders.face_jobs import TEXTS, face_jobs, prepare_faces
+from affectkeras.datasets.tfds_builders.generation import OnBeam, generate
 
 _DESCRIPTION = """
 Faces and what they show (expression, stress, valence and arousal) as affectkeras reads them from
@@ -33,7 +31,7 @@ class ReaderConfig(tfds.core.BuilderConfig):
     """Which reader to use; its `name` is the reader's."""
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(OnBeam, tfds.core.GeneratorBasedBuilder):
     """Writes an `ExampleTable` as tfds records: each split of the owner's is one split."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -67,27 +65,18 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         splits = [split for split in SPLITS if (table.frame["split"] == split).any()]
         return {split or UNSPLIT: self._generate_examples(table, split) for split in splits}
 
-    def _generate_examples(
-        self, table: ExampleTable, split: str
-    ) -> Iterator[tuple[str, dict[str, object]]]:
-        """Yield (example_id, features) of the rows of a split."""
+    def _generate_examples(self, table: ExampleTable, split: str):
+        """Return what yields (example_id, features) of the rows of a split."""
         payload = next(name for name in self.info.features if name in ("image", "video"))
         rows = np.flatnonzero(table.frame["split"] == split)
-        for row, stored in _stored(table, rows, payload):
-            example = table.frame.iloc[row]
-            features = {name: example[name] for name in ("example_id", "subject", "group")}
-            for target in table.targets:
-                if target.name in self.info.features:
-                    features[target.name] = float(example[target.name])
-            if "label" in self.info.features:
-                features["label"] = int(example[table.targets[0].name])
-            yield example["example_id"], {payload: stored, **features}
+        jobs = face_jobs(table, rows, payload, "label" in self.info.features)
+        return generate(jobs, prepare_faces, on_beam=self.on_beam)
 
 
 def _features(name: str) -> dict[str, tfds.features.FeatureConnector]:
     """Return what is stored of a reader's examples."""
     features: dict[str, tfds.features.FeatureConnector] = {
-        text: tfds.features.Text() for text in ("example_id", "subject", "group")
+        text: tfds.features.Text() for text in TEXTS
     }
     if name in _CLIPS:
         features["video"] = tfds.features.Text()
@@ -100,45 +89,3 @@ def _features(name: str) -> dict[str, tfds.features.FeatureConnector]:
     else:
         features |= {target.name: tfds.features.Scalar(np.float32) for target in TARGETS}
     return features
-
-
-def _stored(
-    table: ExampleTable, rows: np.ndarray, payload: str
-) -> Iterator[tuple[int, str | bytes | np.ndarray]]:
-    """Yield each row and its picture or video.
-
-    A path, whose bytes tfds stores unchanged; pixels `(height, width, 3)` uint8; a video's bytes.
-    """
-    if isinstance(table.payload, ArrayPayload):
-        for row in rows:
-            pixels = table.payload.arrays["pixels"][table.payload.index[row]]
-            yield row, pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
-        return
-    paths = table.payload.paths[rows]
-    for path in dict.fromkeys(paths):
-        same = rows[paths == path]
-        if payload == "video":
-            yield from ((row, Path(path).read_bytes()) for row in same)
-        elif Path(path).suffix.casefold() not in VIDEO_SUFFIXES:
-            yield from ((row, path) for row in same)
-        else:
-            yield from _frames(table, same, path)
-
-
-def _frames(table: ExampleTable, rows: np.ndarray, path: str) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the rows of one video file and their frames, as they are decoded."""
-    wanted: dict[int, list[int]] = {}
-    for row in rows:  # two people in one video have rows of the same frame
-        wanted.setdefault(int(table.frame["frame"][row]), []).append(row)
-    last = max(wanted)
-    for number, shown in enumerate(every_frame(path)):
-        pixels = shown.pixels
-        pixels = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
-        yield from ((row, pixels) for row in wanted.pop(number, ()))
-        if number >= last:
-            break
-    if wanted:
-        raise UserError(
-            f"{path}: {len(wanted)} frames with a label cannot be decoded, the first of them "
-            f"number {min(wanted)}. Mend the file, or leave the video out."
-        )

@@ -1,4 +1,4 @@
-"""Build the records of a data set of recordings without Apache Beam.
+"""Build the records of a data set of recordings, in this process or on Apache Beam.
 
 `python -m affectkeras.datasets.tfds_builders.affect_signals --config wesad --manual-dir DIR`
 """
@@ -20,6 +20,7 @@ class Arguments:
     config: Literal[RECORDINGS]  # which reader
     manual_dir: Path  # the raw folder, or .zip, as its owner gave it
     data_dir: Path = Path("~/tensorflow_datasets")  # where the records go
+    beam_processes: int | None = None  # prepare on Apache Beam in so many; absent: without Beam
 
 
 def main() -> None:

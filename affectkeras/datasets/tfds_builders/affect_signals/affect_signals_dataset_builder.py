@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -10,10 +9,15 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from affectkeras.datasets.pamap2_rows import SENSOR_SIGNALS
-from affectkeras.datasets.recordings import Recording
-from affectkeras.datasets.signal_slices import slice_signal
 from affectkeras.datasets.table import SPLITS, ExampleTable
 from affectkeras.datasets.tfds_builders import RECORDINGS
+from affectkeras.datasets.tfds_builders.generation import OnBeam, generate
+from affectkeras.datasets.tfds_builders.signal_jobs import (
+    TEXTS,
+    TIMES,
+    prepare_signals,
+    signal_jobs,
+)
 
 _DESCRIPTION = """
 Labelled stretches of recordings of wearables as affectkeras reads them from the folder that the
@@ -45,7 +49,7 @@ class ReaderConfig(tfds.core.BuilderConfig):
     """Which reader to use; its `name` is the reader's."""
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(OnBeam, tfds.core.GeneratorBasedBuilder):
     """Writes a table of stretches as tfds records: each split of the owner's is one split."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -73,28 +77,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         splits = [split for split in SPLITS if (table.frame["split"] == split).any()]
         return {split or UNSPLIT: self._generate_examples(table, split) for split in splits}
 
-    def _generate_examples(
-        self, table: ExampleTable, split: str
-    ) -> Iterator[tuple[str, dict[str, object]]]:
-        """Yield (example_id, features) of the rows of a split."""
-        for row in np.flatnonzero(table.frame["split"] == split):
-            stretch = table.frame.iloc[row]
-            features = {name: stretch[name] for name in _TEXTS}
-            features |= {name: float(stretch[name]) for name in _TIMES}
-            for target in table.targets:
-                if target.kind == "class":
-                    features["label"] = int(stretch[target.name])
-                else:
-                    features[target.name] = float(stretch[target.name])
-            recording = table.payload.recordings[table.payload.index[row]]
-            features["signals"] = _stored_signals(
-                recording, SIGNALS[self.builder_config.name], stretch["start_s"], stretch["end_s"]
-            )
-            yield stretch["example_id"], features
-
-
-_TEXTS = ("example_id", "subject", "group", "recording")
-_TIMES = ("start_s", "end_s")
+    def _generate_examples(self, table: ExampleTable, split: str):
+        """Return what yields (example_id, features) of the rows of a split."""
+        rows = np.flatnonzero(table.frame["split"] == split)
+        jobs = signal_jobs(table, rows, SIGNALS[self.builder_config.name])
+        return generate(jobs, prepare_signals, on_beam=self.on_beam)
 
 
 def _reader(name: str) -> ModuleType:
@@ -104,8 +91,8 @@ def _reader(name: str) -> ModuleType:
 def _features(name: str) -> dict[str, tfds.features.FeatureConnector | dict]:
     """Return what is stored of a reader's stretches."""
     reader = _reader(name)
-    features: dict = {text: tfds.features.Text() for text in _TEXTS}
-    features |= {time: _exact_number() for time in _TIMES}
+    features: dict = {text: tfds.features.Text() for text in TEXTS}
+    features |= {time: _exact_number() for time in TIMES}
     if hasattr(reader, "CLASS_NAMES"):
         # Those of one's own recordings are told by their events: they are set when it is read.
         names = list(reader.CLASS_NAMES) or None
@@ -132,19 +119,3 @@ def _exact_number() -> tfds.features.Tensor:
     """
     encoding = tfds.features.Encoding.BYTES
     return tfds.features.Tensor(shape=(), dtype=np.float64, encoding=encoding)
-
-
-def _stored_signals(
-    recording: Recording, wanted: dict[str, int], start_s: float, end_s: float
-) -> dict[str, dict[str, object]]:
-    """Return the samples of every signal that were taken within a stretch."""
-    stored = {}
-    for name, axes in wanted.items():
-        if name not in recording.signals:
-            empty = np.empty((0,) if axes == 1 else (0, axes), np.float32)
-            stored[name] = {"values": empty, "rate_hz": 0.0, "start_s": float(start_s)}
-            continue
-        piece = slice_signal(recording.signals[name], start_s, end_s)
-        values = np.ascontiguousarray(piece.values, np.float32)
-        stored[name] = {"values": values, "rate_hz": piece.rate_hz, "start_s": piece.start_s}
-    return stored
