@@ -156,7 +156,8 @@ def _subject_row(result: dict, arm: str, found: dict) -> list[str]:
     floor = " (floor)" if arm in (result.get("floors") or {}) else ""
     return [
         data,
-        result["dataset"].get("target", NONE),
+        # Of ratings told as low or high, which rating it is says more than "level".
+        result["dataset"].get("rating") or result["dataset"].get("target", NONE),
         arm + floor,
         result["protocol"]["name"],
         str(found["macro_f1"]["subjects"]),

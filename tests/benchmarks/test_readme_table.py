@@ -243,4 +243,6 @@ def test_a_run_that_scores_its_subjects_stands_in_a_table_of_its_own_with_floors
     row += "| 10 min |"
     assert f"| stress_predict_fusion, stress_predict | stress | early-2 {row}" in table
     assert f"| stress | majority (floor) {row}" in table
+    result["dataset"] |= {"target": "level", "rating": "arousal"}
+    assert f"| arousal | early-2 {row}" in readme_table.subject_tables([result])[0]
     assert readme_table.subject_tables([]) == []
