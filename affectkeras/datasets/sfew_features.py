@@ -7,7 +7,6 @@ Analysis in Tough Conditions: Data, Evaluation Protocol and Benchmark", ICCV Wor
 """
 
 import dataclasses
-import importlib.util
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,11 +125,6 @@ def _find_table(folder: Path) -> Path:
 
 def _sheets(path: Path) -> Iterator[tuple[str, list[tuple[int, tuple]]]]:
     """Yield the name and the rows, each with its number in the sheet, of sheets that hold any."""
-    if importlib.util.find_spec("openpyxl") is None:
-        raise UserError(
-            f"{path}: reading an .xlsx file needs the package openpyxl. Install it by: pip install "
-            "openpyxl"
-        )
     import openpyxl
 
     try:

@@ -1,21 +1,14 @@
 """SFEW.xlsx: rows of names, labels and components, with what spreadsheets leave in them."""
 
-import importlib.util
 import math
 
 import numpy as np
+import openpyxl
 import pytest
 
 from affectkeras import doctor
 from affectkeras.datasets import reader, sfew, sfew_features
 from affectkeras.errors import UserError
-
-try:
-    import openpyxl
-except ImportError:
-    openpyxl = None
-
-needs_openpyxl = pytest.mark.skipif(openpyxl is None, reason="openpyxl is not installed")
 
 
 def row(name, label=1, values=range(10)):
@@ -48,7 +41,6 @@ def reasons(table):
     return dict(zip(table.rejected["path"], table.rejected["reason"], strict=True))
 
 
-@needs_openpyxl
 def test_rows_become_features_classes_and_films(tmp_path):
     values = [1, 2.5, -3e-4, 0, 5, 6, 7, 8, 9, "10.5"]
     write(tmp_path / "SFEW.xlsx", [row(film(1, "OceansEleven"), 4, values), row(film(2), 7)])
@@ -64,7 +56,6 @@ def test_rows_become_features_classes_and_films(tmp_path):
     assert features.tolist() == [[1, 2.5, -3e-4, 0, 5, 6, 7, 8, 9, 10.5], list(range(10))]
 
 
-@needs_openpyxl
 @pytest.mark.parametrize("bad", [math.nan, "NaN", None, "#NUM!", "inf"])
 def test_rows_with_a_component_that_is_no_number_are_counted_and_told(tmp_path, bad):
     values = [0, 1, 2, 3, 4, bad, 6, 7, 8, 9]
@@ -75,27 +66,23 @@ def test_rows_with_a_component_that_is_no_number_are_counted_and_told(tmp_path, 
     assert table.rejected["kind"].tolist() == ["damaged"]
 
 
-@needs_openpyxl
 def test_components_that_end_a_row_early_are_told_each(tmp_path):
     path = write(tmp_path / "SFEW.xlsx", [row(film(1), 1, range(8)), row(film(2))])
     assert reasons(read(path)) == {film(1): "not a number: PHOG 4, PHOG 5"}
 
 
-@needs_openpyxl
 @pytest.mark.parametrize("label", [0, 8, 1.5, "Happy", None])
 def test_labels_that_are_none_of_1_to_7_are_set_aside(tmp_path, label):
     path = write(tmp_path / "SFEW.xlsx", [row(film(1), label), row(film(2), 7)])
     assert reasons(read(path)) == {film(1): f"its label is none of 1 to 7: {label!r}"}
 
 
-@needs_openpyxl
 def test_headings_and_empty_rows_are_no_examples(tmp_path):
     headings = ["name", "label", *sfew_features.COMPONENTS]
     path = write(tmp_path / "x.xlsx", [headings, row(film(1)), [None] * 12, row(film(2))])
     assert read(path).read == 2
 
 
-@needs_openpyxl
 def test_two_sheets_are_the_two_halves(tmp_path):
     path = write(tmp_path / "SFEW.xlsx", [row(film(1))], [], [row(film(2)), row(film(3))])
     assert read(path).frame["half"].tolist() == ["half 1", "half 3", "half 3"]
@@ -103,7 +90,6 @@ def test_two_sheets_are_the_two_halves(tmp_path):
     assert read(one).frame["half"].tolist() == [""]
 
 
-@needs_openpyxl
 def test_names_without_suffix_tell_films_too_and_names_that_tell_none_are_told(tmp_path):
     path = write(tmp_path / "a.xlsx", [row(film(1)[:-4]), row("still 7"), row(film(2))])
     table = read(path)
@@ -114,14 +100,12 @@ def test_names_without_suffix_tell_films_too_and_names_that_tell_none_are_told(t
     assert table.frame["group"].tolist() == ["still 7", "still 8"]
 
 
-@needs_openpyxl
 def test_a_name_that_stands_twice_is_two_examples_of_one_film(tmp_path):
     table = read(write(tmp_path / "a.xlsx", [row(film(1)), row(film(1), 2)]))
     assert table.frame["example_id"].tolist() == [film(1), f"{film(1)} (2)"]
     assert table.frame["group"].tolist() == ["juno", "juno"]
 
 
-@needs_openpyxl
 def test_the_table_is_found_in_a_folder_below(tmp_path):
     path = write(tmp_path / "inner/SFEW.xlsx", [row(film(1))])
     assert sfew_features.find(tmp_path).table == path
@@ -130,7 +114,6 @@ def test_the_table_is_found_in_a_folder_below(tmp_path):
         sfew_features.find(tmp_path)
 
 
-@needs_openpyxl
 def test_files_that_are_no_such_table_are_told_with_the_mend(tmp_path):
     with pytest.raises(UserError, match="there is nothing. Name SFEW.xlsx or its folder"):
         sfew_features.find(tmp_path / "nowhere")
@@ -149,14 +132,6 @@ def test_files_that_are_no_such_table_are_told_with_the_mend(tmp_path):
         sfew_features.find(write(tmp_path / "empty.xlsx", []))
 
 
-def test_without_the_package_the_mend_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    (tmp_path / "SFEW.xlsx").write_bytes(b"PK")
-    with pytest.raises(UserError, match="needs the package openpyxl. Install it by: pip install"):
-        sfew_features.find(tmp_path)
-
-
-@needs_openpyxl
 def test_the_sample_is_read_by_the_reader_and_known_as_a_sample(tmp_path):
     from affectkeras.datasets.sample.marks import find_marks
     from affectkeras.datasets.sample.sfew_table import write_sample_sfew_features
@@ -169,7 +144,6 @@ def test_the_sample_is_read_by_the_reader_and_known_as_a_sample(tmp_path):
     assert find_marks(tmp_path)
 
 
-@needs_openpyxl
 def test_the_sample_tells_classes_but_not_films(tmp_path):
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_score
@@ -188,7 +162,6 @@ def test_the_sample_tells_classes_but_not_films(tmp_path):
     assert films.mean() < commonest + 0.05
 
 
-@needs_openpyxl
 def test_the_doctor_reads_the_table(tmp_path):
     write(tmp_path / "SFEW.xlsx", [row(film(n), n) for n in range(1, 8)] + [row(film(8), 9)])
     report = doctor.examine(reader("sfew_features"), tmp_path, progress=False)
