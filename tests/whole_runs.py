@@ -25,7 +25,9 @@ from affectkeras.results import summarise
 TABLES = {
     "sfew_resnet": lambda: reader("sfew").read(sample_sfew(), progress=False),
     "fer_pruned_cnn": lambda: reader("sfew").read(sample_sfew(), progress=False),
+    "sfew_ensemble": lambda: reader("sfew").read(sample_sfew(), progress=False),
     "backbone_features": lambda: reader("sfew").read(sample_sfew(), progress=False),
+    "sfew_baselines": lambda: reader("sfew").read(sample_sfew(), progress=False),
     "anustress_stressnet": lambda: reader("anu_stress").read(
         sample_anu_stress(), labels=20, frames=1, crop=480, progress=False
     ),
