@@ -117,7 +117,9 @@ def check_rows(member: FinishedMember, table: ExampleTable, split: Split) -> Non
     for part in COMPARED_PARTS:
         rows = getattr(split, part)
         theirs = saved[saved["split"] == part].drop_duplicates("example_id")
-        truth = theirs.set_index("example_id")[(member.result["dataset"] or {}).get("target")]
+        # Runs of older versions do not name it.
+        column = (member.result.get("dataset") or {}).get("target", "expression")
+        truth = theirs.set_index("example_id")[column]
         frame = table.frame.iloc[rows]
         ours = pd.Series(
             np.array(target.class_names, dtype=object)[frame[target.name].to_numpy()],
