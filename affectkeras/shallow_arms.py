@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from affectkeras import records, runs
 from affectkeras.evaluation.seal import Seal
@@ -81,10 +82,13 @@ def run_shallow_arm(
     seal.fit("selection", f"the settings of {arm}", rows)
     training = features_of(split.train)
     place = np.searchsorted(split.train, rows)
-    tuned = tune(family, training[place], labels[rows], folds, **fixed)
     seal.fit("normalisation", "the scales of features", split.train)
     seal.fit("weights", arm, split.train)
-    fitted = fit(family, tuned, training, labels[split.train], **fixed)
+    # Products this small gain nothing from threads; where others use the cores, threads that wait
+    # for each other make a fit of a tenth of a second take minutes.
+    with threadpool_limits(1, "blas"):
+        tuned = tune(family, training[place], labels[rows], folds, **fixed)
+        fitted = fit(family, tuned, training, labels[split.train], **fixed)
     tell = fitted.probabilities
     if family.linear:
         linear = as_linear(fitted)

@@ -12,7 +12,8 @@ def classifiers(run: RunData) -> str:
     if run.tuning is None:
         return ""
     rows, strong = [], []
-    for arm in dict.fromkeys(run.tuning["arm"]):
+    tuned = set(run.tuning["arm"])
+    for arm in (one for one in run.arms if one in tuned):
         tried = run.tuning[run.tuning["arm"] == arm]
         chosen = tried[tried["chosen"]]
         found = (run.result.get("arms") or {}).get(arm) or {}
