@@ -13,9 +13,12 @@ import warnings
 from pathlib import Path
 
 import keras_tuner
+import numpy as np
+import scipy.optimize
 from keras_tuner import oracles
 from keras_tuner.src.engine.metrics_tracking import MetricsTracker
 from keras_tuner.src.engine.trial import Trial, TrialStatus
+from threadpoolctl import threadpool_limits
 
 from affectkeras.files import atomic_file
 from affectkeras.searching.folder import STATE_FILE, TrialFacts, drop_models, write_trials
@@ -23,6 +26,7 @@ from affectkeras.searching.folder import STATE_FILE, TrialFacts, drop_models, wr
 MOST_DEATHS = 2  # a trial that killed so many processes is recorded as failed
 KILLED = "killed the process twice"
 LEASE_S = 90.0  # a worker that was not heard of for so long is taken for dead
+PLACES, REFINED, ITERATIONS, GPR_RESTARTS = 3000, 3, 15, 4  # of the Gaussian process
 ALWAYS = 1000  # rounds of Hyperband: the number of trials ends it before
 
 
@@ -286,7 +290,49 @@ class RandomOracle(ResilientOracle, oracles.RandomSearchOracle):
     """Values drawn at random."""
 
 
-class BayesianOracle(ResilientOracle, oracles.BayesianOptimizationOracle):
+class QuickBayesianOracle(oracles.BayesianOptimizationOracle):
+    """keras-tuner's, asking the same of its Gaussian process with fewer calls.
+
+    keras-tuner looks for the least upper confidence bound from 50 places, one point and its
+    numerical gradient after the other: seconds of processor time for each trial, more than a head
+    takes to train. Here all places are asked at once, and the best few are refined.
+    """
+
+    def _make_gpr(self):
+        found = super()._make_gpr()
+        return found.set_params(n_restarts_optimizer=GPR_RESTARTS)
+
+    def populate_space(self, trial_id: str) -> dict:
+        """Return the values of a new trial."""
+        done = sum(trial.status == TrialStatus.COMPLETED for trial in self.trials.values())
+        if done < self.num_initial_points:
+            return self._random_populate_space()
+        with threadpool_limits(1):  # the matrices are small: threads would wait for each other
+            x, y = self._vectorize_trials()
+            self.gpr.fit(np.nan_to_num(x, posinf=0, neginf=0), np.nan_to_num(y, posinf=0, neginf=0))
+            values = self._vector_to_values(self._least_bound())
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+    def _least_bound(self) -> np.ndarray:
+        bounds = self._get_hp_bounds()
+
+        def bound(points):
+            mean, deviation = self.gpr.predict(np.atleast_2d(points), return_std=True)
+            return mean - self.beta * deviation
+
+        places = self._random_state.uniform(*bounds.T, size=(PLACES, len(bounds)))
+        best = places[np.argsort(bound(places), kind="stable")[:REFINED]]
+        refined = [
+            scipy.optimize.minimize(
+                lambda point: float(bound(point)[0]), start, bounds=bounds, method="L-BFGS-B",
+                options={"maxiter": ITERATIONS},
+            )
+            for start in best
+        ]  # fmt: skip
+        return min(refined, key=lambda result: result.fun).x
+
+
+class BayesianOracle(ResilientOracle, QuickBayesianOracle):
     """Values where a Gaussian process of what was found expects, or does not know, the best."""
 
     repeats = True
