@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from affectkeras.datasets.table import ExampleTable
 from affectkeras.evaluation.splits import Split
@@ -56,7 +57,8 @@ def compute_numbers(
     training = np.searchsorted(used, split.train)
     whole, few, components = {}, [], {}
     for kind in KINDS:
-        most = find_components(values[kind][training], share=SHARE)
+        with threadpool_limits(1, "blas"):  # see `shallow_arms.run_shallow_arm`
+            most = find_components(values[kind][training], share=SHARE)
         whole[kind] = _spread(most.of(values[kind]), used, len(table))
         components[kind] = Components(most.mean, most.axes[:count], most.variances[:count])
         few.append(whole[kind][:, :count])

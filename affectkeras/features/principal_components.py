@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+LEAST = 1e-12  # of the largest variance: what is below is rounding
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Components:
@@ -49,13 +51,15 @@ def find_components(
     mean = values.mean(axis=0)
     centred = values - mean
     rows, width = centred.shape
-    if rows <= width:
-        _, deviations, axes = np.linalg.svd(centred, full_matrices=False)
-        variances = deviations**2 / (rows - 1)
-    else:  # a matrix of the values' products is smaller
-        variances, columns = np.linalg.eigh(centred.T @ centred / (rows - 1))
-        variances, axes = variances[::-1].clip(0), columns.T[::-1]
-    kept = variances > 1e-12 * max(variances[0], 1e-300)  # the others are rounding
+    # The eigenvectors of the smaller of the two matrices of products tell those of the other.
+    small = centred.T @ centred if width < rows else centred @ centred.T
+    variances, vectors = np.linalg.eigh(small / (rows - 1))
+    variances, vectors = variances[::-1].clip(0), vectors[:, ::-1]
+    kept = variances > LEAST * max(variances[0], 1e-300)
+    if width < rows:
+        axes = vectors.T
+    else:
+        axes = vectors.T @ centred / np.sqrt((rows - 1) * np.maximum(variances, 1e-300))[:, None]
     held = np.cumsum(variances) / max(variances.sum(), 1e-300)
     wanted = int(np.searchsorted(held, share - 1e-12)) + 1
     wanted = max(1, min(wanted, int(kept.sum()), len(variances) if count is None else count))
