@@ -1,8 +1,14 @@
 """The layers compute what the functions on arrays do."""
 
+import io
+import os
+import zipfile
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from affectkeras.features.gradient_pyramid import pyramid_of_gradients
 from affectkeras.features.local_phase import local_phase_quantization
@@ -46,3 +52,17 @@ def test_a_model_of_both_survives_saving_and_takes_any_batch(tmp_path):
         strict=True,
     ):
         np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+@pytest.mark.skipif("AFFECTKERAS_REAL_DATA" not in os.environ, reason="real faces are not here")
+def test_on_real_faces_layers_and_functions_agree():
+    folder = Path(os.environ["AFFECTKERAS_REAL_DATA"]) / "data" / "ferplus"
+    with zipfile.ZipFile(folder / "FER2013Valid.zip") as archive:
+        names = [name for name in archive.namelist() if name.endswith(".png")][:64]
+        grey = np.stack([np.asarray(Image.open(io.BytesIO(archive.read(one)))) for one in names])
+    images = np.repeat(grey[..., None], 3, -1).astype("float32")
+    lpq = keras.ops.convert_to_numpy(LocalPhaseQuantization(7, (4, 4))(images))
+    expected = local_phase_quantization(images, window=7, grid=(4, 4))
+    np.testing.assert_allclose(lpq, expected, atol=1e-7)
+    phog = keras.ops.convert_to_numpy(PyramidOfGradients()(images))
+    np.testing.assert_allclose(phog, pyramid_of_gradients(images, edges="all"), atol=1e-9)
