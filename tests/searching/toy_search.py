@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+from affectkeras.errors import UserError
 from affectkeras.searching.search import run_search
 from affectkeras.searching.study import Measured, Study
 from tests.searching import toy_recipe as recipe
@@ -23,6 +24,8 @@ def space(hp, config):
 
 def prepare(config):
     """Return what trials share."""
+    if config.fail == "begin":
+        raise UserError("there is no hill here. Give another.")
     return "shared"
 
 
