@@ -8,7 +8,7 @@ import time
 import pytest
 
 from affectkeras.searching.folder import read_trials
-from tests.searching.toy_runs import assert_whole, completed, run, start, state
+from tests.searching.toy_runs import assert_whole, completed, run, start, state, times_run
 
 
 def wait_for(process, condition, seconds=60) -> None:
@@ -134,9 +134,12 @@ def test_a_trial_that_killed_its_process_twice_is_recorded_as_failed(tmp_path):
 def test_ctrl_c_gives_the_trial_back_without_blame(tmp_path):
     folder = tmp_path / "search"
     process = start("--trials", 3, "--tuner", "random", "--sleep-s", 30, "--run-dir", folder)
-    for _ in range(3):
-        wait_for(process, lambda: bool(list(folder.glob("trials/*/ran.txt"))))
-        time.sleep(0.5)
+    for sitting in range(3):
+        begun = sitting + 1
+        wait_for(
+            process,
+            lambda begun=begun: (folder / "trials").exists() and times_run(folder) == {"0": begun},
+        )
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=60)
         assert process.returncode == 130, printed

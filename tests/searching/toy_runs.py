@@ -51,6 +51,7 @@ def times_run(folder: Path) -> dict:
     return {
         part.name: len((part / "ran.txt").read_text().splitlines())
         for part in (folder / "trials").iterdir()
+        if (part / "ran.txt").exists()
     }
 
 
