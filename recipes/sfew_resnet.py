@@ -77,6 +77,7 @@ class Config:
     removal: tuple[Literal["none", "bdr", "slade-gedeon", "random"], ...] = ("none", "bdr")  # arms
     seeds: tuple[int, ...] = (0, 1, 2)  # each trains every arm
     export: tuple[Literal["litert", "onnx"], ...] = ()  # beside the SavedModel
+    devices: int = 1  # divide every batch among so many; virtual ones where there are fewer GPUs
     run_dir: Path | None = None  # where to write; absent: runs/sfew_resnet/<time>
     resume: Path | None = None  # go on with this unfinished run, under its own settings
     quick: bool = False  # small sizes: a complete run in a few minutes on 2 cores
@@ -101,6 +102,7 @@ def settle(config: Config) -> Config:
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
     sizes = ("epochs", "batch_size", "image_size", "learning_rate", "hidden", "last_blocks")
+    sizes += ("devices",)
     for name in (*sizes, "removal", "seeds"):
         if not getattr(config, name) or (name in sizes and getattr(config, name) < 0):
             option = "--" + name.replace("_", "-")
@@ -271,24 +273,30 @@ def train(config: Config, table, split, seed: int, arm: str, run: Path, *, part:
         the trained model, what `predict_logits` reads rows from (its images, or their cached
         features where the backbone never trained), the history and the removal (None without).
     """
+    from affectkeras.devices import divide_stream, spread, synchronize_normalization
     from affectkeras.transfer.fine_tuning import Branch, fine_tune
 
-    model, images, features, sampler, stages = assemble(config, table, split, seed, seal)
     labels = table.frame["expression"].to_numpy()
     # Several arms of one seed are equal until rows are removed: the first leaves its state to all.
     trunk = part.with_name(f"trunk-{seed}.npz")
     shared = len(config.removal) > 1 and arm != "slade-gedeon"
-    history, removal = fine_tune(
-        model,
-        stages,
-        images,
-        sampler,
-        validation_rows=split.validation,
-        state_path=part / "checkpoint.npz",
-        features=features,
-        make_removal=build_removal(config, arm, sampler, labels, seed, run, seal),
-        branch=Branch(trunk, REMOVAL_EPOCH - 1) if shared else None,
-    )
+    with spread(config.devices):
+        model, images, features, sampler, stages = assemble(config, table, split, seed, seal)
+        images = divide_stream(images, config.devices)
+        features = divide_stream(features, config.devices)
+        synchronize_normalization(model, config.devices > 1)
+        history, removal = fine_tune(
+            model,
+            stages,
+            images,
+            sampler,
+            validation_rows=split.validation,
+            state_path=part / "checkpoint.npz",
+            features=features,
+            make_removal=build_removal(config, arm, sampler, labels, seed, run, seal),
+            branch=Branch(trunk, REMOVAL_EPOCH - 1) if shared else None,
+        )
+        synchronize_normalization(model, False)
     frozen = all(stage.trainable == "head" for stage in stages)
     return model, features if features and frozen else images, history, removal
 
@@ -372,9 +380,11 @@ def finish(config: Config, run: Path, table, split, findings: dict, prepare_s: f
 
 def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result."""
+    from affectkeras.devices import prepare_devices
     from affectkeras.faces import prepare_faces
 
     start_tensorflow()
+    prepare_devices(config.devices)
     run, config = runs.take_up("sfew_resnet", config, settle, banners)
     table, split, findings, prepare_s = prepare_faces(config, label_mode=config.label_mode)
     # Made only now, so that a start that was refused leaves no folder behind.

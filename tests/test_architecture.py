@@ -18,6 +18,7 @@ OTHER_BACKENDS = ("torch", "jax")
 BACKEND_NEUTRAL = ("layers", "losses", "models", "callbacks", "pruning", "transfer")
 WITH_TENSORFLOW = (
     "affectkeras.pipelines",
+    "affectkeras.devices",
     "affectkeras.media",
     "affectkeras.export",
     "affectkeras.export_signals",

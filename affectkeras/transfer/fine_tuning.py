@@ -161,7 +161,8 @@ def predict_logits(model: keras.Model, source, rows: np.ndarray) -> np.ndarray:
     """
     if getattr(source, "gives_features", False) and model.name != "head":
         model = head_of(model)
-    return model.predict(source.clean(rows), verbose=0)
+    # A stream for several devices fills its last batch up.
+    return model.predict(source.clean(rows), verbose=0)[: len(rows)]
 
 
 def row_losses(model: keras.Model, source, rows: np.ndarray) -> np.ndarray:
