@@ -32,7 +32,7 @@ def space(hp, config: recipe.Config) -> recipe.Config:
             hp.Float("dropout.0", 0.0, 0.8, step=0.1),
             hp.Float("dropout.1", 0.0, 0.8, step=0.1),
         ),
-        learning_rate=hp.Float("learning_rate", 1e-5, 1e-2, sampling="log"),
+        learning_rate=hp.Float("learning_rate", 1e-5, 1e-1, sampling="log"),
         weight_decay=hp.Choice("weight_decay", (0.0, 1e-4, 1e-3, 1e-2, 1e-1)),
         batch_size=hp.Choice("batch_size", (32, 64, 128, 256)),
     )

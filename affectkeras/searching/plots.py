@@ -199,4 +199,4 @@ class _Scale:
         if self.low == self.high:
             return [(0.5, f"{self.low:.3g}")]
         middle = np.sqrt(self.low * self.high) if self.logarithmic else (self.low + self.high) / 2
-        return [(self.place(one), f"{one:.3g}") for one in (self.low, middle, self.high)]
+        return [(self.place(one), f"{one:.4g}") for one in (self.low, middle, self.high)]
