@@ -231,22 +231,26 @@ def test_what_people_wait_for_loads_neither_keras_nor_tensorflow_through_others(
     }
     quick = [name for name in modules if stays_light(name) or name == "affectkeras.__main__"]
     # Of a recipe: its help, and settings that are refused.
-    quick += [name for name in modules if name.startswith("recipes.")]
+    quick += [name for name in modules if name.startswith(("recipes.", "tuning."))]
     assert {"affectkeras.runs", "recipes.kemocon_lstm"} <= set(quick)
     slow = {module: loaded_with(modules, module) & {*KERAS, *TENSORFLOW} for module in quick}
     assert not {module: names for module, names in slow.items() if names}
 
 
-def test_asking_a_recipe_for_help_loads_neither_keras_nor_tensorflow():
-    names = [path.stem for path in sorted((ROOT / "recipes").glob("[a-z]*.py"))]
-    assert "stress_predict_fusion" in names
+def test_asking_recipes_and_searches_for_help_loads_neither_keras_nor_tensorflow():
+    names = [
+        f"{room}.{path.stem}"
+        for room in ("recipes", "tuning")
+        for path in sorted((ROOT / room).glob("[a-z]*.py"))
+    ]
+    assert {"recipes.stress_predict_fusion", "tuning.fusion"} <= set(names)
     code = (
         "import contextlib, io, runpy, sys\n"
         "for name in sys.argv[1:]:\n"
         "    sys.argv = [name, '--help']\n"
         "    printed = io.StringIO()\n"
         "    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):\n"
-        "        runpy.run_module('recipes.' + name, run_name='__main__', alter_sys=True)\n"
+        "        runpy.run_module(name, run_name='__main__', alter_sys=True)\n"
         "    heavy = {'tensorflow', 'keras', 'torch', 'jax'} & set(sys.modules)\n"
         "    print(name, '--data-dir' in printed.getvalue(), sorted(heavy))\n"
     )
