@@ -84,9 +84,9 @@ def run_shallow_arm(
     place = np.searchsorted(split.train, rows)
     seal.fit("normalisation", "the scales of features", split.train)
     seal.fit("weights", arm, split.train)
-    # Products this small gain nothing from threads; where others use the cores, threads that wait
-    # for each other make a fit of a tenth of a second take minutes.
-    with threadpool_limits(1, "blas"):
+    # Steps this small gain little from threads; where others use the cores, threads that wait for
+    # each other make a fit of a tenth of a second take minutes.
+    with threadpool_limits(1):
         tuned = tune(family, training[place], labels[rows], folds, **fixed)
         fitted = fit(family, tuned, training, labels[split.train], **fixed)
     tell = fitted.probabilities

@@ -60,14 +60,14 @@ def _tree(seed: int, depth: int, leaf: int):
 
 def _forest(seed: int, share: float, leaf: int):
     return RandomForestClassifier(
-        300, max_features=share, min_samples_leaf=leaf, random_state=seed, n_jobs=-1
+        200, max_features=share, min_samples_leaf=leaf, random_state=seed, n_jobs=-1
     )
 
 
 def _boosting(seed: int, rate: float, leaves: int):
     return HistGradientBoostingClassifier(
         learning_rate=rate,
-        max_iter=150,
+        max_iter=100,
         max_leaf_nodes=leaves,
         early_stopping=False,  # it would hold out rows without a look at groups
         random_state=seed,
@@ -127,7 +127,7 @@ TREE = Family(
 FOREST = Family(
     "forest",
     _forest,
-    tuple({"share": share, "leaf": leaf} for share, leaf in ((0.1, 1), (0.1, 5), (0.3, 1))),
+    tuple({"share": share, "leaf": leaf} for share, leaf in ((0.06, 1), (0.06, 5), (0.12, 1))),
 )
 BOOSTING = Family(
     "boosting",
