@@ -126,14 +126,13 @@ def name_of(recipe) -> str:
 
 
 def find_recipe(arguments: list[str]):
-    """Take the recipe's word from a command line, or find it in the folder to go on with."""
-    if len(arguments) > 1 and arguments[1] in RECIPES:
-        name = RECIPES[arguments.pop(1)]
+    """Return the recipe that a command line begins with, or goes on with, and the other words."""
+    name = RECIPES["pamap2"]
+    if arguments and arguments[0] in RECIPES:
+        name, arguments = RECIPES[arguments[0]], arguments[1:]
     elif "--resume" in arguments[:-1]:
         name = read_search(Path(arguments[arguments.index("--resume") + 1]))["search"]
-    else:
-        name = RECIPES["pamap2"]
-    return importlib.import_module(f"recipes.{name}")
+    return importlib.import_module(f"recipes.{name}"), arguments
 
 
 def study_of(recipe) -> Study:
@@ -152,4 +151,5 @@ def study_of(recipe) -> Study:
 
 
 if __name__ == "__main__":
-    run_search(study_of(find_recipe(sys.argv)), __spec__.name)
+    found, words = find_recipe(sys.argv[1:])
+    run_search(study_of(found), __spec__.name, words)

@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import secrets
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -56,17 +58,19 @@ class Search:
     folder: Path
 
 
-def run_search(study: Study, module: str) -> None:
+def run_search(study: Study, module: str, arguments: Sequence[str] | None = None) -> None:
     """Read a search's command line, run it and end the program.
 
     Args:
         study: what is searched.
         module: the script's `__spec__.name`.
+        arguments: the words to read; absent: those that the program was started with.
     """
-    run_command(lambda: _main(study, module))
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    run_command(lambda: _main(study, module, arguments))
 
 
-def _main(study: Study, module: str) -> dict | None:
+def _main(study: Study, module: str, arguments: list[str]) -> dict | None:
     import tyro
 
     config_class, one_level = without_clashes(study.recipe.Config), tyro.conf.OmitArgPrefixes
@@ -83,7 +87,7 @@ def _main(study: Study, module: str) -> dict | None:
     )
     values = {field.name: getattr(said.config, field.name) for field in fields(config_class)}
     said = dataclasses.replace(said, config=study.recipe.Config(**values))
-    given = given_options(config_class)
+    given = given_options(config_class, arguments)
     _import_quietly()
     if os.environ.get(SUPERVISED):
         die_with_supervisor()
@@ -250,7 +254,7 @@ def write_facts(search: Search, status: str, choice: Choice | None = None) -> di
         "fixed": list(search.fixed),
         "banners": study.banners(search.config),
         "notes": list(study.notes),
-        "command": [sys.argv[0], *sys.argv[1:]],
+        "command": json.loads((search.folder / "config.json").read_text("utf-8"))["command"],
         "module": search.module,
         "trials": {
             name: sum(row["status"] == name for row in rows) for name in ("completed", "failed")

@@ -1,7 +1,6 @@
 """How a search goes: its options on the command line, and which of the recipe's were given."""
 
 import dataclasses
-import sys
 import typing
 from collections.abc import Sequence
 from typing import Literal
@@ -81,17 +80,16 @@ def without_clashes(config: type) -> type:
     return dataclasses.make_dataclass(config.__name__, fields, bases=(config,), frozen=True)
 
 
-def given_options(config: type, arguments: Sequence[str] | None = None) -> tuple[str, ...]:
+def given_options(config: type, arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the recipe's and the search's own fields that stand on the command line.
 
     Args:
         config: the recipe's settings.
-        arguments: absent: those of this process.
+        arguments: the words of the command line.
 
     Returns:
         Names of the recipe's fields as they are, of the search's own after `search.`.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
     options = {
         word.partition("=")[0].lstrip("-").replace("-", "_")
         for word in arguments
