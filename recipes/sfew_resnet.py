@@ -25,6 +25,7 @@ from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
 from affectkeras.quiet import start_tensorflow
+from affectkeras.transfer_settings import check_transfer_settings
 
 # On a random half of the owner's validation part, 216 images.
 CLAIMS = tuple(
@@ -101,16 +102,7 @@ def settle(config: Config) -> Config:
     from affectkeras.transfer.weight_files import WeightsUnreachable
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
-    sizes = ("epochs", "batch_size", "image_size", "learning_rate", "hidden", "last_blocks")
-    sizes += ("devices",)
-    for name in (*sizes, "removal", "seeds"):
-        if not getattr(config, name) or (name in sizes and getattr(config, name) < 0):
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
-    if not 0 < config.block_rate <= 1:
-        raise UserError(f"--block-rate must be in (0, 1]. Received: {config.block_rate}")
-    if config.weight_decay < 0:
-        raise UserError(f"--weight-decay must be at least 0. Received: {config.weight_decay}")
+    check_transfer_settings(config)
     if config.data_dir is not None and not config.data_dir.exists():
         raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the data's folder.")
     if config.data_dir is not None:
@@ -128,7 +120,6 @@ def settle(config: Config) -> Config:
             f"that. Received: {config.epochs}. Give more epochs, or --removal none."
         )
     if config.regime == "scratch":
-        _check_scratch(config)
         config = dataclasses.replace(config, weights="none")
     changes = {}
     try:
@@ -138,18 +129,6 @@ def settle(config: Config) -> Config:
             raise
         changes["weights"] = "none"  # said in the banner
     return dataclasses.replace(config, **changes)
-
-
-def _check_scratch(config: Config) -> None:
-    for option, given, mend in (
-        ("--weights", config.weights not in ("imagenet", "none"), "Leave --weights out"),
-        ("--plan staged", config.plan == "staged", "Choose another plan"),
-    ):
-        if given:
-            raise UserError(
-                f"--regime scratch starts from random weights, so {option} has nothing to build "
-                f"on. {mend}, or choose another regime."
-            )
 
 
 def banners(config: Config) -> list[str]:
