@@ -42,8 +42,10 @@ def measure_backbones(
                 f"{backbone.min_size}×{backbone.min_size} pixels. Give a larger size, or choose "
                 "backbones by --only."
             )
-    from affectkeras.quiet import quiet_start
+    from affectkeras.quiet import quiet_start, start_tensorflow
 
+    if environment()["backend"] == "tensorflow":
+        start_tensorflow()  # with the settings that trainings have
     with quiet_start():
         import keras
 
