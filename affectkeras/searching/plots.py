@@ -160,11 +160,12 @@ def draw_pareto(points, best: dict, objective: str) -> Figure:
             best["parameters"] / 1e3, best["accuracy"], "*", color=GREEN, markersize=16,
             label="chosen",
         )  # fmt: skip
-        axes.set_xscale("log")
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_xlabel("parameters in thousands")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
         axes.set_title(f"{objective} on validation rows against size, all trials")
-        axes.legend(loc="lower right")
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         return figure
 
 
