@@ -124,6 +124,7 @@ def finish_search(search: Search) -> dict:
     write_search_report(search.folder)
     best = facts["best"]
     print(f"best of {len(rows)} trials: {best['trial']}, {study.objective} {best['objective']:.4f}")
+    print(choice.words)
     print(f"report: {search.folder / 'report.html'}")
     return facts
 
