@@ -12,7 +12,7 @@ is served: it is one Dense layer on the backbone.
 
     python -m recipes.backbone_features                                   rendered sample faces
     python -m recipes.backbone_features --dataset ferplus --data-dir FERPLUS --protocol official \\
-        --backbone mobilenet_0.25 --image-size 96                         a quarter of an hour
+        --backbone mobilenet_0.25 --image-size 96
 """
 
 import dataclasses
@@ -55,7 +55,7 @@ class Config:
     export: tuple[Literal["litert", "onnx"], ...] = ()  # beside the SavedModel
     run_dir: Path | None = None  # where to write; absent: runs/backbone_features/<time>
     resume: Path | None = None  # go on with this unfinished run, under its own settings
-    quick: bool = False  # a small backbone, few rows: a complete run in about a minute on 2 cores
+    quick: bool = False  # a small backbone, few rows: a complete small run
 
 
 QUICK = {"backbone": "mobilenet_0.25", "image_size": 48, "train_rows": 300, "folds": 2}

@@ -118,7 +118,7 @@ class Config:
     with_runs: Annotated[tuple[Path, ...], tyro.conf.arg(name="with")] = ()  # to compare with
     run_dir: Path | None = None  # where to write; absent: runs/sfew_baselines/<time>
     resume: Path | None = None  # go on with this unfinished run, under its own settings
-    quick: bool = False  # few rows and epochs: a complete run in about a minute on 2 cores
+    quick: bool = False  # few rows and epochs: a complete small run
 
 
 QUICK = {"train_rows": 400, "image_size": 48, "epochs": 12, "batch_size": 32, "seeds": (0,)}
