@@ -289,11 +289,14 @@ def train_whole(config: Config, setting: Setting, table, split, seed: int, part:
     return model, images, history
 
 
-def prune(config: Config, setting: Setting, model, images, table, split, *, timed: bool):
+def prune(
+    config: Config, setting: Setting, model, images, table, split, *, timed: bool, angles=SWEEP
+):
     """Return the sweeps by arm, and (network, plan, maps) of each pruned arm.
 
     The maps are compared on the training rows without random changes; the sweeps are scored on
     validation rows. Nothing of the test part is read. `timed`: the sweeps measure latency, too.
+    `angles`: of the sweeps, in degrees.
     """
     from affectkeras.pruning.activations import Activations
     from affectkeras.pruning.surgery import prune_model
@@ -316,7 +319,7 @@ def prune(config: Config, setting: Setting, model, images, table, split, *, time
         activations.gather(images.clean(split.train))
         sweeps[arm] = sweep_thresholds(
             activations,
-            SWEEP,
+            angles,
             faces,
             lambda logits: (logits.argmax(axis=1) == labels).mean(),
             latency_batch=LATENCY_BATCH if timed else None,
