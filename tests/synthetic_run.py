@@ -35,6 +35,7 @@ def write_synthetic_run(folder: Path, *, arms=("none", "bdr"), seeds=(0, 1, 2), 
     _write_thumbnails(random, folder / "thumbnails.npz", removals)
     _write_pruning(random, folder, arms[0], seeds)
     _write_comparison(folder)
+    _write_backbone_maps(random, folder)
     _write_stress(random, folder, arms[0])
     rejected = [("Train/Sad/broken.png", "damaged", "the file is empty"),
                 ("Test/<b>one</b>.png", "unlabelled", "its owner gives no label")]  # fmt: skip
@@ -121,6 +122,19 @@ def _write_comparison(folder: Path) -> None:
     rows[0] |= ours | {"measured_on": "sfew, grouped"}
     rows[0] |= {"comparable": False, "note": "quick run"}
     write_csv(folder / "comparison.csv", pd.DataFrame(rows))
+
+
+def _write_backbone_maps(random, folder: Path) -> None:
+    """Write what a run keeps of its backbone: a face, and two maps of three layers each."""
+    maps = {f"map{number}": random.random((8 >> number, 8 >> number, 2)) for number in range(3)}
+    np.savez_compressed(
+        folder / "backbone_maps.npz",
+        image=random.integers(0, 256, (16, 16, 3)).astype(np.uint8),
+        depths=np.array(["early", "middle", "late"]),
+        layers=np.array(["conv1", "conv3", "conv5"]),
+        counts=np.array([8, 16, 32]),
+        **maps,
+    )
 
 
 def _write_stress(random, folder, arm):

@@ -72,6 +72,8 @@ REMOVAL_PLOTS = {"loss-variance", "loss-histogram", "removed-faces"}
         ("config.json", set()),
         ("sweep.csv", {"sweep"}),
         ("feature_maps.npz", {"feature-maps"}),
+        ("comparison.csv", {"comparison"}),
+        ("backbone_maps.npz", {"backbone-maps"}),
     ],
 )
 def test_a_missing_file_takes_only_its_own_plots_away(run, name, lost):
