@@ -87,7 +87,7 @@ def wearable_banners(config) -> list[str]:
         "Sample data: synthetic physiology. The figures say nothing about people.": is_sample(
             config
         ),
-        "Quick run: few folds, few epochs.": config.quick,
+        "Quick run: few arms, few epochs.": config.quick,
         "Shuffled labels: nothing can be learnt, and every network must fall to the floors.": (
             config.shuffle_labels
         ),

@@ -167,8 +167,8 @@ def run_target(config: Config, run: Path | None) -> dict:
 
 def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result: of both targets, valence's."""
-    start_tensorflow()
     run, config = runs.take_up("kemocon_lstm", config, settle, wearable_banners)
+    start_tensorflow()
     return [run_target(one, run) for one in each_target(config)][-1]
 
 

@@ -127,8 +127,8 @@ def load(config: Config):
 
 def main(config: Config) -> dict:
     """Run the experiment, or go on with it, and return its result."""
-    start_tensorflow()
     run, config = runs.take_up("pamap2_fusion", config, settle, wearable_banners)
+    start_tensorflow()
     from affectkeras.wearable_run import run_experiment
 
     data = load(config)

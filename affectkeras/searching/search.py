@@ -94,6 +94,7 @@ def carry_out(search: Search) -> dict:
     with runs.lock_run(search.folder), _terminated_politely():
         write_facts(search, "unfinished")
         print(f"search folder: {search.folder}", flush=True)
+        _say_where_it_stands(search)
         if settings.workers or settings.chief:
             place = ("127.0.0.1", free_port())
             if settings.chief:
@@ -102,6 +103,18 @@ def carry_out(search: Search) -> dict:
         else:
             _search_alone(search)
         return finish_search(search)
+
+
+def _say_where_it_stands(search: Search) -> None:
+    """Say what is done already, and where workers print, before the long silence of an import."""
+    settings, rows = search.settings, search_folder.read_trials(search.folder)
+    ended = sum(row["ended"] is not None for row in rows)
+    if ended:
+        print(f"{ended} of {settings.trials} trials have ended: they are not run again", flush=True)
+    if settings.workers:
+        print(
+            f"{settings.workers} workers start; they print to {search.folder / 'logs'}", flush=True
+        )
 
 
 def finish_search(search: Search) -> dict:
