@@ -22,6 +22,7 @@ import numpy as np
 from affectkeras.errors import UserError
 
 XLA_DEVICES = "--xla_force_host_platform_device_count"
+CLEAN_ROWS_OF_DEVICE = 32  # of a batch where nothing is trained
 
 
 def prepare_devices(count: int) -> None:
@@ -160,9 +161,18 @@ class DividedStream:
         return self._stream.training(sampler, first_epoch, last_epoch).map(self._weigh)
 
     def clean(self, rows):
-        """Return the batches of rows; what is predicted beyond the rows is to be cut off."""
-        found = self._stream.clean(np.asarray(rows))
-        return found.map(self._weigh) if self._even else found
+        """Return the batches of rows; what is predicted beyond the rows is to be cut off.
+
+        All batches but the last divide evenly, so that only the end is filled up. None leaves a
+        device without rows: oneDNN gives an empty share a wrong shape.
+        """
+        import tensorflow as tf
+
+        size = CLEAN_ROWS_OF_DEVICE * self._count
+        found = self._stream.clean(np.asarray(rows)).rebatch(size)
+        # Told how many: else their end, when they are spread, ends the training too.
+        found = found.apply(tf.data.experimental.assert_cardinality(-(-len(rows) // size)))
+        return found.map(self._weigh)
 
     def _weigh(self, inputs, targets):
         import tensorflow as tf

@@ -87,7 +87,9 @@ def train(count, folder):
     subprocess.run(
         [sys.executable, "-c", SCRIPT, str(count), str(folder)],
         cwd=ROOT,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+        env=os.environ
+        # As recipes start TensorFlow.
+        | {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
         check=True,
         capture_output=True,
         text=True,
