@@ -129,7 +129,9 @@ def test_a_trial_that_kills_two_workers_is_recorded_and_the_search_ends(tmp_path
 
 def test_workers_of_other_machines_find_the_chief_by_its_address(tmp_path):
     folder, place = tmp_path / "search", f"127.0.0.1:{free_port()}"
-    chief = start("--trials", 6, "--tuner", "random", "--run-dir", folder, "--chief", place)
+    # Trials long enough for both workers to be there before the last one ends.
+    given = ("--trials", 6, "--tuner", "random", "--sleep-s", 2)
+    chief = start(*given, "--run-dir", folder, "--chief", place)
     until = time.monotonic() + 60
     while not (folder / "search.json").exists() and time.monotonic() < until:
         time.sleep(0.05)
