@@ -33,6 +33,7 @@ def fusion_arms(config, data, sensors: Sequence[int], recipe: str) -> list:
         scale=config.scale,
         rows="samples",
         max_gap=config.max_gap,
+        dataset=data.table.name,
     )
     return [
         SignalArm(

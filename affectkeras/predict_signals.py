@@ -67,7 +67,9 @@ def predict_signals(
     pictures = {} if plot is None else _picture_paths(plot, [name for name, *_ in given])
     if model.facts.note:
         print(f"*** {model.facts.note}", file=sys.stderr)
-    print(_how(model.facts, step), file=sys.stderr)
+    for line in (_how(model.facts, step), _elsewhere(model.facts, dataset)):
+        if line:
+            print(line, file=sys.stderr)
     units = getattr(datasets.reader(dataset), "UNITS", UNITS)
     found = []
     with _progress_bar(given, model.facts, step) as bar:
@@ -186,6 +188,16 @@ def _how(facts: SignalFacts, step_s: float) -> str:
             "whole recordings."
         )
     return line
+
+
+def _elsewhere(facts: SignalFacts, dataset: str) -> str:
+    """Return what is to be said where a model reads another data set than its own; "" elsewhere."""
+    if facts.sample or dataset == (facts.dataset or dataset):
+        return ""
+    return (
+        f"The model was trained on {facts.dataset}, these recordings are of {dataset}: its figures "
+        "were not measured on such, with other people, wear or tasks. Check some of known labels."
+    )
 
 
 def _told(rows: pd.DataFrame) -> str:

@@ -35,6 +35,7 @@ class SignalFacts:
         rows: `"samples"`: a window is `(time, channels)`; `"seconds"`: of a single channel,
             `(seconds, rate)`.
         max_gap: the largest share of missing values of a channel with which a window is read.
+        dataset: the short name of the data set that it was trained on; "": not known.
 
     Raises:
         ValueError: when a fact is none that is known.
@@ -51,6 +52,7 @@ class SignalFacts:
     scale: str
     rows: str
     max_gap: float = MAX_GAP
+    dataset: str = ""
 
     def __post_init__(self):
         for name, value, known in (("scale", self.scale, SCALES), ("rows", self.rows, ROWS)):

@@ -133,6 +133,7 @@ def arms_of(config: Config, data) -> list:
         scale=config.scale,
         rows="seconds",
         max_gap=config.max_gap,
+        dataset=data.table.name,
     )
     return [
         SignalArm(

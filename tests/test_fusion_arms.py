@@ -76,6 +76,7 @@ def test_arms_are_given_the_windows_and_tell_how_they_are_cut():
             scale="subject",
             rows="samples",
             max_gap=0.25,
+            dataset=data.table.name,
         )
 
 

@@ -351,6 +351,15 @@ def test_a_sample_model_says_so_first(run, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("*** Sample model: trained on synthetic signals.")
 
 
+def test_a_model_of_another_data_set_says_so(run, tmp_path, monkeypatch, capsys):
+    write_e4(tmp_path / "Ann", TEMP=by_window(32))
+    for own, said in (("k_emocon", True), ("empatica_e4", False), ("", False)):
+        serve(monkeypatch, stand_in(facts_of(dataset=own)))
+        predict.predict_command(run, [tmp_path / "Ann"])
+        line = "The model was trained on k_emocon, these recordings are of empatica_e4"
+        assert (line in capsys.readouterr().err) == said
+
+
 def test_a_damaged_recording_ends_it_with_file_and_mend(run, tmp_path):
     write_e4(tmp_path / "Ann", TEMP=by_window(32))
     (tmp_path / "Ann" / "TEMP.csv").write_text("not a time\n4.0\n32\n")
@@ -561,6 +570,21 @@ def test_nothing_is_drawn_between_windows_that_lie_apart():
     x, y = top.get_lines()[0].get_data()
     np.testing.assert_array_equal(x, [0, 2, np.nan, 10, 12, np.nan])
     np.testing.assert_array_equal(y, [0.9, 0.9, np.nan, 0.8, 0.8, np.nan])
+
+
+def test_of_very_many_windows_the_mean_over_neighbours_is_drawn_above_the_pale_ones():
+    known = [(1.0, 0.0), (0.0, 1.0)] * 240
+    rows = rows_of(*known[:-1], None, seconds=1.0, step=1.0, start=0.0)
+    signal = ShownSignal("eda", "", np.ones(1920, "f4"), 0.0, 4.0)
+    pale, smooth = draw_signal_predictions(rows, [signal], "").axes[0].get_lines()[:2]
+    assert (pale.get_alpha(), pale.get_xdata().size) == (0.25, 960)
+    assert smooth.get_label() == "b, mean\nof 5 windows"
+    x, y = smooth.get_data()
+    np.testing.assert_allclose(x[:2], [0.5 / 60, 1.5 / 60])
+    # By hand: 0 1 0 at the beginning, then 0 1 0 1 0 and 1 0 1 0 1 in turn.
+    np.testing.assert_allclose(y[:4], [1 / 3, 0.5, 0.4, 0.6])
+    assert np.isnan(y[-1])
+    assert not np.isnan(y[:-1]).any()
 
 
 def test_of_many_classes_the_likeliest_four_are_drawn():

@@ -94,7 +94,7 @@ def read_e4_folder(
     for signal_name, signal in steady.items():
         found.append((signal_name, _count_lost(signal, start_s, end_s), RULES))
     for key, path in files.items():
-        if key == "tags.csv" or (key.startswith("tags_") and key.endswith(".csv")):
+        if _is_tags(key):
             found.append((TAGS, _count_tags(path, start_s, end_s), TAG_RULES))
     irregularities = tuple(
         (name, signal_name, kind, count, rules[kind])
@@ -129,6 +129,16 @@ def _read_beats(
     if path is None:
         return None, {"no file": 1}, e4_sensors.RULES
     return *e4_beats.read_beats(path, length_s), e4_beats.RULES
+
+
+def find_tags(folder: Path) -> list[Path]:
+    """Return a recording's files of presses of the button that tell any."""
+    files = sorted(path for path in folder.iterdir() if _is_tags(path.name.casefold()))
+    return [path for path in files if path.read_bytes().strip()]
+
+
+def _is_tags(name: str) -> bool:
+    return name == "tags.csv" or (name.startswith("tags_") and name.endswith(".csv"))
 
 
 def _count_tags(path: Path, start_s: float, end_s: float) -> dict[str, int]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from affectkeras.datasets.archives import open_folder
 from affectkeras.datasets.e4_events import EVENTS, Event, match_recording, read_events, template
-from affectkeras.datasets.e4_files import SENSORS
+from affectkeras.datasets.e4_files import SENSORS, find_tags
 from affectkeras.datasets.e4_folders import find_e4_folders
 from affectkeras.datasets.e4_numbers import show_path
 from affectkeras.datasets.e4_sensors import read_sensor
@@ -159,13 +159,25 @@ def _find_parts(folder: Path) -> tuple[Path, dict[str, Path]]:
     raise UserError(
         f"{error}\n\nA table to fill in (write it to {show_path(open_folder(folder) / EVENTS)}; "
         "for each ? the subject and the label, with a row for each stretch; the times are those of "
-        f"the whole recordings):\n\n{template(spans)}"
+        f"the whole recordings):\n\n{template(spans)}" + _presses(folders)
     )
 
 
+def _presses(folders: dict[str, Path]) -> str:
+    """Return where presses of the button stand that may tell where a stretch begins."""
+    told = [f"{name}/{path.name}" for name, place in folders.items() for path in find_tags(place)]
+    if not told:
+        return ""
+    more = f", {len(told) - 1} more files too" if len(told) > 1 else ""
+    return f"\n\n{told[0]} holds presses of the button (Unix s){more}: they may mark the times."
+
+
 def _measure(folder: Path) -> tuple[float, float] | None:
-    """Return when the recording in a folder starts and ends, by its smallest sound file."""
-    for sensor in sorted(SENSORS, key=lambda one: one.rate_hz * one.axes):
+    """Return when the recording in a folder starts and ends, by its smallest sound file.
+
+    HR.csv starts some ten seconds late: it is asked where there is no other.
+    """
+    for sensor in sorted(SENSORS, key=lambda one: (one.signal == "heart_rate", one.rate_hz)):
         path = find_child(folder, sensor.file)
         try:
             signal = None if path is None else read_sensor(path, sensor)[0]

@@ -62,7 +62,11 @@ def check_split(frame: pd.DataFrame, split: Split, copies: pd.DataFrame | None =
             not_checked[name] = f"the data set does not tell its {word}s"
     for name, kind in COPY_CHECKS.items():
         if copies is None:
-            not_checked[name] = "the images were not compared"
+            not_checked[name] = (
+                "the examples are no images"
+                if "window_start_s" in frame.columns
+                else "the images were not compared"
+            )
         else:
             checks[name] = _copies(placed, copies[copies["kind"] == kind], frame)
     _check_order(placed, checks, not_checked)

@@ -42,7 +42,8 @@ CAPTIONS = {
     "face-sheet": "Frames of some videos with the box of the face, and beside each what is cut out "
     "of it (the paper's Figures 3 and 4).",
     "learning-curves": "Mean over seeds (thick) and each seed (thin). Training figures are taken "
-    "while the epoch runs, with augmentation and dropout on, so they may lie below validation.",
+    "while the epoch runs, with dropout on (and augmentation, where there is any), so they may lie "
+    "below validation.",
     "arms-together": "All arms over the epochs, mean over seeds and folds (thick) and each (thin).",
     "inflation": "The same network, settings, tested frames and number of training frames: only "
     "what is held out differs. With subjects held out is what a new person may expect.",

@@ -60,6 +60,7 @@ def verdict(run: RunData) -> str:
     validated = any(row[4] for row in rows)
     if result.get("by_subject"):
         # Where subjects are left out one by one no rows are removed, and often none validate.
+        header[4] = "accuracy in inner folds"
         header, *rows = [[*row[: 4 + validated], *row[6:]] for row in (header, *rows)]
     spread = any((splits.get("test") or {}).get("accuracy", {}).get("sd") for splits in
                  arms.values())  # fmt: skip
@@ -69,6 +70,12 @@ def verdict(run: RunData) -> str:
     if strong:
         note += " Bold: the arm of the served model"
         note += ", chosen on validation rows." if validated else "."
+    if result.get("by_subject"):
+        note += (
+            " Here all windows count alike and whole groups are resampled; the scores by subject "
+            "count every subject alike, by macro F1: the two may disagree, and the second is the "
+            "one that a new person may expect."
+        )
     shown = table(header, rows, range(1, len(header)), strong) + paragraph(note, "note")
     return shown + "".join(paragraph(text) for text in differences(run))
 

@@ -14,6 +14,7 @@ from affectkeras.files import atomic_file
 from affectkeras.reporting.plot_style import FAINT, INK, OTHER_COLORS, STYLE
 
 _MOST_CLASSES = 4  # of which curves are drawn: those of the highest mean probability
+_MOST_WINDOWS = 240  # of more, means over neighbours are drawn, and the windows themselves pale
 _COLUMNS = 2000  # of a picture: of more samples the least and greatest in each are drawn
 _AXIS_COLORS = ("#0072B2", "#D55E00", "#009E73")
 _PAST = 1e8  # s; clocks that tell more count from 1970, others from the device's start
@@ -43,7 +44,8 @@ def plot_signal_predictions(
     """Write a PNG of the classes' probabilities over time, above the signals they were read in.
 
     A probability stands over the middle of its window, as wide as windows are apart. Of two classes
-    the second is drawn, of many the likeliest. Where no prediction is, the ground is grey.
+    the second is drawn, of many the likeliest; of very many windows the mean over neighbours, and
+    the windows themselves pale. Where no prediction is, the ground is grey.
 
     Args:
         rows: of one recording, in order of time: `window_start_s`, `window_end_s`, `error` and
@@ -92,11 +94,20 @@ def _draw_probabilities(axes, rows: pd.DataFrame, begin: float, length: float) -
     edges = np.stack([middles - half, middles + half], axis=1) / length
     apart = step > 2 * half * (1 + 1e-6)
     columns = [column for column in rows if column.startswith("p_")]
+    together = 1 if len(rows) <= _MOST_WINDOWS else 2 * (len(rows) // _MOST_WINDOWS) + 1
     for column, color in zip(_shown(rows, columns), OTHER_COLORS, strict=False):
         x, y = edges, np.repeat(rows[column].to_numpy(float)[:, np.newaxis], 2, axis=1)
         if apart:  # nothing was read between two windows
             x, y = (np.pad(one, ((0, 0), (0, 1)), constant_values=np.nan) for one in (x, y))
-        axes.plot(x.ravel(), y.ravel(), color=color, label=column.removeprefix("p_"))
+        name = column.removeprefix("p_")
+        if together == 1:
+            axes.plot(x.ravel(), y.ravel(), color=color, label=name)
+            continue
+        axes.plot(x.ravel(), y.ravel(), color=color, alpha=0.25, linewidth=0.6)
+        smooth = rows[column].rolling(together, center=True, min_periods=1).mean()
+        smooth = smooth.where(rows[column].notna())
+        label = f"{name}, mean\nof {together} windows"
+        axes.plot(middles / length, smooth, color=color, label=label)
     _shade(axes, edges, rows[columns[0]].isna().to_numpy())
     axes.axhline(1 / len(columns), color=FAINT, linewidth=0.8, linestyle="--", label="equal odds")
     axes.set_ylim(-0.02, 1.02)

@@ -100,6 +100,16 @@ def serve(oracle, host: str, port: int) -> None:
     server.stop(grace=1).wait()
 
 
+def chief_answers(host: str, port: int, patience_s: float = 5.0) -> bool:
+    """Return whether a chief listens at an address."""
+    with grpc.insecure_channel(f"{host}:{port}", options=OPTIONS) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=patience_s)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
+
+
 class RemoteOracle:
     """Asks a chief, again and again while it is away.
 

@@ -37,6 +37,12 @@ class TrialFacts:
     worker: str = ""
 
 
+def read_state(folder: Path) -> dict | None:
+    """Return what the oracle wrote when it was last asked or told something; None: never."""
+    path = Path(folder) / STATE_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def write_trials(folder: Path, rows: Sequence[dict]) -> None:
     """Write `trials.csv`: a row per trial, a column per hyperparameter and further measure."""
     values = list(dict.fromkeys(name for row in rows for name in row["values"]))

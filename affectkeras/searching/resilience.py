@@ -17,7 +17,13 @@ from keras_tuner.src.engine.metrics_tracking import MetricsTracker
 from keras_tuner.src.engine.trial import Trial, TrialStatus
 
 from affectkeras.files import atomic_file
-from affectkeras.searching.folder import STATE_FILE, TrialFacts, drop_models, write_trials
+from affectkeras.searching.folder import (
+    STATE_FILE,
+    TrialFacts,
+    drop_models,
+    read_state,
+    write_trials,
+)
 
 MOST_DEATHS = 2  # a trial that killed so many processes is recorded as failed
 KILLED = "killed the process twice"
@@ -199,10 +205,9 @@ class ResilientOracle:
 
     def reload(self) -> None:
         """Take over the state of the folder, where there is one."""
-        path = self.folder / STATE_FILE
-        if not path.exists():
+        state = read_state(self.folder)
+        if state is None:
             return
-        state = json.loads(path.read_text(encoding="utf-8"))
         self.trials = {one["trial_id"]: Trial.from_state(one) for one in state["trials"]}
         self.facts = {name: TrialFacts(**facts) for name, facts in state["facts"].items()}
         self.deaths = state["deaths"]

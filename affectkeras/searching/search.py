@@ -80,7 +80,7 @@ def _main(study: Study, module: str, arguments: list[str]) -> dict | None:
     said = dataclasses.replace(said, search=of_environment(said.search))
     if said.search.worker is not None:
         search = open_search(study, module, said, given)
-        return _work(search, *split_address(said.search.worker, "--worker"), _own_name())
+        return _join(search, *split_address(said.search.worker, "--worker"))
     if said.config.resume is None:
         search = begin_search(study, module, said, given)
     else:
@@ -200,6 +200,19 @@ def _take_part(search: Search) -> None:
     oracle = build_oracle_of(search, sitting=os.environ[SUPERVISED])
     oracle.on_end = Progress(search)
     serve(oracle, host, port)
+
+
+def _join(search: Search, host: str, port: int) -> None:
+    """Be a worker that the user started, unless it comes too late."""
+    from affectkeras.searching.chief import chief_answers
+
+    state = search_folder.read_state(search.folder)
+    if state is not None and state["over"] and not chief_answers(host, port):
+        raise UserError(
+            f"the search in {search.folder} has no trial left. For more, start its chief again "
+            "with --resume and more --trials, then this worker."
+        )
+    _work(search, host, port, _own_name())
 
 
 def _work(search: Search, host: str, port: int, tuner_id: str) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import secrets
 import signal
@@ -14,7 +13,7 @@ import time
 from pathlib import Path
 
 from affectkeras.errors import UserError
-from affectkeras.searching.folder import STATE_FILE
+from affectkeras.searching.folder import read_state
 
 CHIEF = "chief"
 SUPERVISED = (
@@ -138,10 +137,9 @@ def _look_at(child: Child, folder: Path) -> None:
 
 def _how_far(folder: Path) -> tuple[int, ...]:
     """Return how many trials were begun, have ended, and died."""
-    path = folder / STATE_FILE
-    if not path.exists():
+    state = read_state(folder)
+    if state is None:
         return (0, 0, 0)
-    state = json.loads(path.read_text(encoding="utf-8"))
     return len(state["trials"]), len(state["oracle"]["end_order"]), sum(state["deaths"].values())
 
 

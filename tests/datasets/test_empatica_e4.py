@@ -181,7 +181,8 @@ def test_without_a_table_the_message_holds_one_to_fill_in(tmp_path):
     assert empatica_e4.LAYOUT.strip() in text
     assert f"write it to {folder / 'events.csv'}" in text
     template = text[text.index("\nrecording,subject,start,end,label") + 1 :]
-    assert "Ann/morning,?,2022-02-07T09:53:04+00:00,2022-02-07T09:54:34+00:00,?" in template
+    # From the first sample of any signal; HR.csv begins ten seconds later.
+    assert "Ann/morning,?,2022-02-07T09:52:54+00:00,2022-02-07T09:54:34+00:00,?" in template
     assert len(template.splitlines()) == 4
 
     (folder / "events.csv").write_text(template)
@@ -189,6 +190,17 @@ def test_without_a_table_the_message_holds_one_to_fill_in(tmp_path):
         read(folder)
     (folder / "events.csv").write_text(template.replace("?,2", "Eve,2").replace("?", "calm"))
     assert len(read(folder)) == 3
+
+
+def test_presses_of_the_button_are_named_where_the_times_are_asked_for(tmp_path):
+    folder = write_own(tmp_path)
+    (folder / "events.csv").unlink()
+    tags = folder / "Ann" / "morning" / "tags.csv"
+    for text, told in (("", False), ("1644227600.00\n", True)):
+        tags.write_text(text)
+        with pytest.raises(UserError) as caught:
+            read(folder)
+        assert ("Ann/morning/tags.csv holds presses of the button" in str(caught.value)) == told
 
 
 def test_zipped_recordings_are_found_at_any_depth(tmp_path):

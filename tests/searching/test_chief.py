@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from affectkeras.searching.folder import read_trials
+from affectkeras.files import write_json
+from affectkeras.searching.folder import read_search, read_trials
 from affectkeras.searching.supervisor import free_port
 from tests.searching.toy_runs import assert_whole, completed, run, start, state, times_run
 
@@ -144,6 +145,16 @@ def test_workers_of_other_machines_find_the_chief_by_its_address(tmp_path):
         printed, _ = process.communicate(timeout=120)
         assert process.returncode == 0, printed
     assert_whole(folder, 6)
+
+
+def test_a_worker_that_comes_when_no_trial_is_left_is_told_so_at_once(tmp_path):
+    folder = tmp_path / "search"
+    run("--trials", 2, "--tuner", "random", "--run-dir", folder)
+    facts = read_search(folder)
+    # As while the best trial's own run is still trained.
+    write_json(folder / "search.json", facts | {"status": "unfinished"})
+    printed = run("--resume", folder, "--worker", f"127.0.0.1:{free_port()}", status=2)
+    assert f"the search in {folder} has no trial left" in printed
 
 
 def test_workers_that_cannot_begin_end_the_search_with_their_words(tmp_path):
