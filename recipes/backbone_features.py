@@ -22,6 +22,7 @@ from typing import Literal
 from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.errors import UserError
+from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
 from affectkeras.quiet import start_tensorflow
 
 CLAIMS = ()
@@ -63,7 +64,6 @@ QUICK = {"backbone": "mobilenet_0.25", "image_size": 48, "train_rows": 300, "fol
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes, and weights that are within reach."""
-    from affectkeras.datasets import reader
     from affectkeras.transfer.weight_files import WeightsUnreachable
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
@@ -78,15 +78,11 @@ def settle(config: Config) -> Config:
             "--classifiers must name logistic or linear-svm: one of them is served, as a layer on "
             f"the backbone. Received: {' '.join(config.classifiers)}"
         )
-    if config.data_dir is not None:
-        if not config.data_dir.exists():
-            raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the folder.")
-        reader(config.dataset).find(config.data_dir)  # told before any weights are fetched
-    changes = {"classifiers": tuple(one for one in CLASSIFIERS if one in config.classifiers)}
-    if config.quick or config.data_dir is None:
-        unset = [name for name in QUICK if getattr(config, name) == getattr(Config, name)]
-        changes |= {"quick": True} | {name: QUICK[name] for name in unset}
-    config = dataclasses.replace(config, **changes)
+    check_data_dir(config)  # told before any weights are fetched
+    config = with_quick_sizes(config, QUICK)
+    config = dataclasses.replace(
+        config, classifiers=tuple(one for one in CLASSIFIERS if one in config.classifiers)
+    )
     try:
         weights_path(find_backbone(config.backbone), config.weights, (config.image_size,) * 2)
     except WeightsUnreachable:
@@ -98,14 +94,7 @@ def settle(config: Config) -> Config:
 
 def banners(config: Config) -> list[str]:
     """Return what must stand wherever the figures of such a run are shown."""
-    said = {
-        "Sample data: rendered faces. The figures say nothing about people.": not config.data_dir,
-        "Quick run: a small backbone, small images, few rows.": config.quick,
-        "Protocol paper: frames of one film stand on both sides of the split. It leaks, as "
-        "published; do not quote it as generalisation.": config.protocol == "paper",
-        "Random initial weights: nothing was pretrained.": config.weights == "none",
-    }
-    return [text for text, holds in said.items() if holds]
+    return face_banners(config, "a small backbone, small images, few rows")
 
 
 def load(config: Config):

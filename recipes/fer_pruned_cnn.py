@@ -30,6 +30,7 @@ from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
+from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
 from affectkeras.files import copy_whole
 from affectkeras.quiet import start_tensorflow
 
@@ -154,7 +155,6 @@ QUICK = {
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes where they were not set."""
-    from affectkeras.datasets import reader
 
     for name in ("epochs", "batch_size", "learning_rate", "rounds"):
         if not getattr(config, name) > 0:
@@ -175,25 +175,15 @@ def settle(config: Config) -> Config:
         raise UserError(f"--widths must be five numbers above 0. Received: {config.widths}")
     if min(config.weight_decay, config.tune_epochs) < 0:
         raise UserError("--weight-decay and --tune-epochs must be at least 0.")
-    if config.data_dir is not None:
-        if not config.data_dir.exists():
-            raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the folder.")
-        reader(config.dataset).find(config.data_dir)
-    if config.quick or config.data_dir is None:
-        unset = [name for name in QUICK if getattr(config, name) == getattr(Config, name)]
-        config = dataclasses.replace(config, quick=True, **{name: QUICK[name] for name in unset})
-    return config
+    check_data_dir(config)
+    return with_quick_sizes(config, QUICK)
 
 
 def banners(config: Config) -> list[str]:
     """Return what must stand wherever the figures of such a run are shown."""
-    said = {
-        "Sample data: rendered faces. The figures say nothing about people.": not config.data_dir,
-        "Quick run: few rows, few epochs.": config.quick,
-        "Protocol paper: all rows divided at random, whatever belongs together. It leaks, as "
-        "published; do not quote it as generalisation.": config.protocol == "paper",
-    }
-    return [text for text, holds in said.items() if holds]
+    return face_banners(
+        config, "few rows, few epochs", "all rows divided at random, whatever belongs together"
+    )
 
 
 def settings(config: Config) -> tuple[Setting, ...]:

@@ -35,6 +35,7 @@ from affectkeras.comparing.published_table import (
     read_class_result,
 )
 from affectkeras.errors import UserError
+from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
 from affectkeras.quiet import start_tensorflow
 
 RECIPE = "sfew_baselines"
@@ -126,7 +127,6 @@ QUICK = {"train_rows": 400, "image_size": 48, "epochs": 12, "batch_size": 32, "s
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes where they were not set."""
-    from affectkeras.datasets import reader
 
     for name in ("image_size", "components", "hidden", "epochs", "batch_size", "learning_rate"):
         if not getattr(config, name) > 0:
@@ -138,26 +138,14 @@ def settle(config: Config) -> Config:
         raise UserError(f"--arms must name one of {', '.join(NETWORKS)}: one of them is served.")
     for run in config.with_runs:
         read_class_result(run)
-    if config.data_dir is not None:
-        if not config.data_dir.exists():
-            raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the folder.")
-        reader(config.dataset).find(config.data_dir)
-    changes = {"arms": tuple(arm for arm in ARMS if arm in config.arms)}
-    if config.quick or config.data_dir is None:
-        unset = [name for name in QUICK if getattr(config, name) == getattr(Config, name)]
-        changes |= {"quick": True} | {name: QUICK[name] for name in unset}
-    return dataclasses.replace(config, **changes)
+    check_data_dir(config)
+    config = with_quick_sizes(config, QUICK)
+    return dataclasses.replace(config, arms=tuple(arm for arm in ARMS if arm in config.arms))
 
 
 def banners(config: Config) -> list[str]:
     """Return what must stand wherever the figures of such a run are shown."""
-    said = {
-        "Sample data: rendered faces. The figures say nothing about people.": not config.data_dir,
-        "Quick run: few rows, few epochs.": config.quick,
-        "Protocol paper: frames of one film stand on both sides of the split. It leaks, as "
-        "published; do not quote it as generalisation.": config.protocol == "paper",
-    }
-    return [text for text, holds in said.items() if holds]
+    return face_banners(config, "few rows, few epochs")
 
 
 def load(config: Config):

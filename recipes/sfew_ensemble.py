@@ -26,6 +26,7 @@ import tyro
 from affectkeras import ensemble_run, ensemble_settings, records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.errors import UserError
+from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
 from affectkeras.quiet import start_tensorflow
 
 CLAIMS = ()  # the paper proposes it and measures nothing
@@ -82,7 +83,6 @@ QUICK = {
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: members, their sizes and weights, quick sizes."""
-    from affectkeras.datasets import reader
 
     for name in ("epochs", "batch_size", "learning_rate", "rules", "seeds"):
         value = getattr(config, name)
@@ -91,15 +91,10 @@ def settle(config: Config) -> Config:
             raise UserError(f"{option} must be above 0. Received: {value}")
     if config.from_runs:
         config = ensemble_settings.settle_from(config)
-    elif config.quick or config.data_dir is None:
+    else:
         # Sizes that were not given belong to the quick members.
-        small = dict(QUICK) if not config.members else QUICK | {"image_size": (48,)}
-        unset = [name for name in small if getattr(config, name) == getattr(Config, name)]
-        config = dataclasses.replace(config, quick=True, **{name: small[name] for name in unset})
-    if config.data_dir is not None:
-        if not config.data_dir.exists():
-            raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the folder.")
-        reader(config.dataset).find(config.data_dir)  # told before any weights are fetched
+        config = with_quick_sizes(config, QUICK | ({"image_size": (48,)} if config.members else {}))
+    check_data_dir(config)  # told before any weights are fetched
     if not config.members and not config.from_runs:
         config = dataclasses.replace(config, members=MEMBERS)
     if len(config.members) + len(config.from_runs) < 2:
@@ -109,14 +104,7 @@ def settle(config: Config) -> Config:
 
 def banners(config: Config) -> list[str]:
     """Return what must stand wherever the figures of such a run are shown."""
-    said = {
-        "Sample data: rendered faces. The figures say nothing about people.": not config.data_dir,
-        "Quick run: small images, few rows, few epochs.": config.quick,
-        "Protocol paper: frames of one film stand on both sides of the split. It leaks, as "
-        "published; do not quote it as generalisation.": config.protocol == "paper",
-        "Random initial weights: nothing was pretrained.": "none" in config.weights,
-    }
-    return [text for text, holds in said.items() if holds]
+    return face_banners(config, "small images, few rows, few epochs")
 
 
 def build_model(config: Config, member, classes: int):

@@ -24,6 +24,7 @@ from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
+from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
 from affectkeras.quiet import start_tensorflow
 from affectkeras.transfer_settings import check_transfer_settings
 
@@ -98,22 +99,17 @@ QUICK = {
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes, and weights that are within reach."""
-    from affectkeras.datasets import reader
     from affectkeras.transfer.weight_files import WeightsUnreachable
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
     check_transfer_settings(config)
-    if config.data_dir is not None and not config.data_dir.exists():
-        raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the data's folder.")
-    if config.data_dir is not None:
-        reader(config.dataset).find(config.data_dir)  # told before any weights are fetched
+    check_data_dir(config)  # told before any weights are fetched
     if "random" in config.removal and "bdr" not in config.removal:
         raise UserError("--removal random removes as many rows as bdr does: name bdr as well.")
-    changes = {"removal": tuple(arm for arm in ARMS if arm in config.removal)}
-    if config.quick or config.data_dir is None:
-        unset = [name for name in QUICK if getattr(config, name) == getattr(Config, name)]
-        changes |= {"quick": True} | {name: QUICK[name] for name in unset}
-    config = dataclasses.replace(config, **changes)
+    config = with_quick_sizes(config, QUICK)
+    config = dataclasses.replace(
+        config, removal=tuple(arm for arm in ARMS if arm in config.removal)
+    )
     if {"bdr", "random"} & set(config.removal) and config.epochs <= REMOVAL_EPOCH:
         raise UserError(
             f"--removal removes rows at the end of epoch {REMOVAL_EPOCH}: --epochs must be above "
@@ -133,14 +129,7 @@ def settle(config: Config) -> Config:
 
 def banners(config: Config) -> list[str]:
     """Return what must stand wherever the figures of such a run are shown."""
-    said = {
-        "Sample data: rendered faces. The figures say nothing about people.": not config.data_dir,
-        "Quick run: small images, few rows, few epochs.": config.quick,
-        "Protocol paper: frames of one film stand on both sides of the split. It leaks, as "
-        "published; do not quote it as generalisation.": config.protocol == "paper",
-        "Random initial weights: nothing was pretrained.": config.weights == "none",
-    }
-    return [text for text, holds in said.items() if holds]
+    return face_banners(config, "small images, few rows, few epochs")
 
 
 def build_model(config: Config, classes: int):
