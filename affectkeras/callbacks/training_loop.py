@@ -20,6 +20,7 @@ def fit_epochs(
     validation_data=None,
     stage: str = "",
     history: list[dict] | None = None,
+    steps_per_call: int = 1,
     verbose="auto",
 ) -> list[dict]:
     """Train the epochs `first_epoch … last_epoch - 1` (counted from 0) of a compiled model.
@@ -45,6 +46,9 @@ def fit_epochs(
         stage: written into the history rows.
         history: rows so far; new ones are appended to this list. Give the same list to
             `TrainingState`.
+        steps_per_call: how many steps at most Keras runs in one call, without coming back to
+            Python in between: the greatest number up to this that divides the steps of an epoch.
+            Callbacks on batches see the last step of each call. It changes no weight.
 
     Returns:
         The history: dicts of `stage`, `epoch` (from 1), `step` (cumulative), `rows` (trained on in
@@ -62,6 +66,7 @@ def fit_epochs(
     chain = _OneTraining([recorder, *callbacks, watcher], verbose, model)
     epoch = first_epoch
     while epoch < last_epoch:
+        _set_steps_per_call(model, _greatest_divisor(sampler.steps, steps_per_call))
         chain.set_params(
             {
                 "verbose": verbose,
@@ -93,6 +98,17 @@ def fit_epochs(
             break
     chain.finish()
     return history
+
+
+def _greatest_divisor(number: int, most: int) -> int:
+    return next(one for one in range(min(number, most), 0, -1) if number % one == 0)
+
+
+def _set_steps_per_call(model: keras.Model, steps: int) -> None:
+    if model.steps_per_execution != steps:
+        model.steps_per_execution = steps
+        # Those that Keras has made already count in the old steps.
+        model.train_function = model.test_function = None
 
 
 class _OneTraining(keras.callbacks.CallbackList):

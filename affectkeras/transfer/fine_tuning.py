@@ -115,6 +115,7 @@ def fine_tune(
             validation_data=source.clean(validation_rows),
             stage=stage.name,
             history=history,
+            steps_per_call=getattr(source, "steps_per_call", 1),
             verbose=verbose,
         )
         if history[-1]["epoch"] < stage.last_epoch:

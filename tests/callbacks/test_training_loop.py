@@ -126,6 +126,49 @@ def test_the_optimizer_goes_on_over_a_removal_and_callbacks_see_one_training():
     assert (counter.begun, counter.ended) == (1, 1)
 
 
+def test_several_steps_in_a_call_give_the_same_weights_and_history():
+    # 40 rows are 5 steps, 32 are 4, 24 are 3: called 5, 4, and 3 at a time.
+    def train_on(steps_per_call):
+        features, labels = make_data()
+        features, labels = np.tile(features, (2, 1))[:40], np.tile(labels, 2)[:40]
+        sampler, calls = RowSampler(np.arange(40), seed=0, batch_size=8), []
+        model = build_model()
+        counting = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda b, logs: calls.append(b)
+        )
+        history = fit_epochs(
+            model,
+            batches_of(sampler, features, labels),
+            sampler,
+            first_epoch=0,
+            last_epoch=6,
+            callbacks=[RemoveAt(sampler, {1: np.arange(8), 3: np.arange(8, 16)}), counting],
+            validation_data=(features[:20], labels[:20]),
+            steps_per_call=steps_per_call,
+            verbose=0,
+        )
+        return model, [{**row, "seconds": 0} for row in history], calls
+
+    one, history, calls = train_on(1)
+    many, same_history, few_calls = train_on(16)
+    assert history == same_history
+    assert [row["rows"] for row in history] == [40, 40, 32, 32, 24, 24]
+    assert len(calls) == 2 * (5 + 4 + 3)
+    assert few_calls == [4, 4, 3, 3, 2, 2]
+    for left, right in zip(one.variables, many.variables, strict=True):
+        np.testing.assert_array_equal(left.numpy(), right.numpy())
+
+
+def test_an_epoch_that_no_number_of_steps_divides_runs_step_by_step():
+    model = build_model()
+    features, labels = make_data()
+    sampler = RowSampler(np.arange(37), seed=0, batch_size=8)
+    make = batches_of(sampler, features, labels)
+    given = {"first_epoch": 0, "last_epoch": 1, "steps_per_call": 4, "verbose": 0}
+    fit_epochs(model, make, sampler, **given)
+    assert model.steps_per_execution == 1  # of 5 steps
+
+
 def test_removing_no_rows_gives_the_weights_of_a_single_fit():
     model, peer = build_model(), build_model()
     train({}, model=model)
