@@ -9,7 +9,7 @@ demo: environment
 	$(BIN)/python -m recipes.sfew_resnet
 
 test: environment
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --quiet
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal --quiet --durations 25 --durations-min 10
 
 lint: environment
 	$(BIN)/ruff check .
