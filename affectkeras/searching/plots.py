@@ -12,6 +12,7 @@ from affectkeras.searching.importance import Importance
 
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLOURS = matplotlib.colormaps["viridis"]
+FEW = 6  # numbers that are shown one by one
 
 
 def plot_search(folder: Path, rows, facts: dict, importance: Importance | None) -> dict[str, Path]:
@@ -89,7 +90,7 @@ def draw_parallel(rows: Sequence[dict], facts: dict) -> Figure | None:
     order = np.argsort(scores if objective["direction"] == "max" else -scores, kind="stable")
     ranks = np.empty(len(done))
     ranks[order] = np.linspace(0, 1, len(done))
-    axes_of[objective["name"]] = _Scale(list(scores))
+    axes_of[objective["name"]] = _Scale(list(scores), few=1)
     figure = Figure(figsize=(max(8.5, 1.35 * len(axes_of)), 4.6))
     axes = figure.subplots()
     for trial in order:
@@ -170,34 +171,36 @@ def draw_pareto(points, best: dict, objective: str) -> Figure:
 
 
 class _Scale:
-    """Where values of a hyperparameter stand between 0 and 1; words one above the other."""
+    """Where values of a hyperparameter stand between 0 and 1.
 
-    def __init__(self, values: list):
+    Words, and numbers of which there are few, stand at equal distances one above the other.
+    """
+
+    def __init__(self, values: list, few: int = FEW):
         known = [value for value in values if value is not None]
-        self.numbers = all(isinstance(value, (int, float)) for value in known)
-        if not self.numbers:
-            self.words = sorted(set(map(str, known)))
-            return
-        self.low, self.high = float(min(known)), float(max(known))
+        numbers = all(isinstance(value, (int, float)) for value in known)
+        found = sorted(set(known)) if numbers else sorted(set(map(str, known)))
+        self.steps = found if not numbers or len(found) <= few else None
+        self.low, self.high = (float(found[0]), float(found[-1])) if numbers else (0.0, 0.0)
         self.logarithmic = self.low > 0 and self.high / self.low > 50
 
     def place(self, value) -> float:
         """Return the height of a value; NaN, a gap in the line, where a trial has none."""
         if value is None:
             return float("nan")
-        if not self.numbers:
-            return self.words.index(str(value)) / max(1, len(self.words) - 1)
-        if self.low == self.high:
-            return 0.5
+        if self.steps is not None:
+            shown = value if value in self.steps else str(value)
+            return self.steps.index(shown) / (len(self.steps) - 1) if len(self.steps) > 1 else 0.5
         if self.logarithmic:
             return float(np.log(value / self.low) / np.log(self.high / self.low))
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return heights and their labels."""
-        if not self.numbers:
-            return [(self.place(word), word) for word in self.words]
-        if self.low == self.high:
-            return [(0.5, f"{self.low:.3g}")]
+        if self.steps is not None:
+            return [
+                (self.place(step), str(step) if isinstance(step, (str, bool)) else f"{step:.4g}")
+                for step in self.steps
+            ]
         middle = np.sqrt(self.low * self.high) if self.logarithmic else (self.low + self.high) / 2
         return [(self.place(one), f"{one:.4g}") for one in (self.low, middle, self.high)]

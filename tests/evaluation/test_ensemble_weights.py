@@ -170,8 +170,8 @@ def test_every_row_is_predicted_by_weights_that_never_saw_its_group():
 
 def test_left_out_rows_do_not_flatter_a_stack_on_pure_noise():
     generator = np.random.default_rng(4)
-    logs = log_softmax(generator.normal(0, 2, (6, 40, 5)), axis=2)
-    true, groups = generator.integers(0, 5, 40), np.arange(40)
+    logs = log_softmax(generator.normal(0, 2, (8, 36, 3)), axis=2)
+    true, groups = generator.integers(0, 3, 36), np.arange(36)
     honest = predict_left_out("stacked", logs, true, groups)
     fitted = fit_stack(logs, true, PENALTIES[0]).combine(logs)
     assert (fitted.argmax(axis=1) == true).mean() > 0.9
