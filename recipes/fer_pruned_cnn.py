@@ -155,7 +155,6 @@ QUICK = {
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes where they were not set."""
-
     for name in ("epochs", "batch_size", "learning_rate", "rounds"):
         if not getattr(config, name) > 0:
             option = "--" + name.replace("_", "-")

@@ -127,7 +127,6 @@ QUICK = {"train_rows": 400, "image_size": 48, "epochs": 12, "batch_size": 32, "s
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes where they were not set."""
-
     for name in ("image_size", "components", "hidden", "epochs", "batch_size", "learning_rate"):
         if not getattr(config, name) > 0:
             option = "--" + name.replace("_", "-")

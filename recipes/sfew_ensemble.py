@@ -83,7 +83,6 @@ QUICK = {
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: members, their sizes and weights, quick sizes."""
-
     for name in ("epochs", "batch_size", "learning_rate", "rules", "seeds"):
         value = getattr(config, name)
         if not value or (name not in ("rules", "seeds") and value < 0):
