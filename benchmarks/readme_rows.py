@@ -211,6 +211,6 @@ def _machine(facts: dict) -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    if seconds is None:
+    if not seconds:  # nothing was trained: members of finished runs
         return NONE
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -74,8 +74,8 @@ def image_sizes(members: Sequence[keras.Model]) -> list[tuple[int, int]]:
     return sorted(sizes, key=lambda size: (size[0] * size[1], size), reverse=True)
 
 
-def _call_members(members: Sequence[keras.Model]) -> tuple[list, list]:
-    """Return the inputs, one for every size, and each member's log-probabilities of them."""
+def _call_members(members: Sequence[keras.Model]) -> tuple:
+    """Return the input, or a list of one for every size, and each member's log-probabilities."""
     sizes = image_sizes(members)
     names = [f"images_{height}x{width}" for height, width in sizes]
     inputs = {
@@ -94,4 +94,6 @@ def _call_members(members: Sequence[keras.Model]) -> tuple[list, list]:
         network = keras.Model(member.input, member.output, name=f"member_{number}")
         logits = network(inputs[tuple(member.input_shape[1:3])])
         found.append(keras.ops.log_softmax(keras.ops.cast(logits, "float32"), axis=-1))
-    return list(inputs.values()), found
+    images = list(inputs.values())
+    # Of one size a tensor: Keras warns of tensors that are given where a list was defined.
+    return images if len(images) > 1 else images[0], found
