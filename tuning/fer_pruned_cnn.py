@@ -27,8 +27,13 @@ def space(hp, config: recipe.Config) -> recipe.Config:
     """Return the settings of a trial: what is searched, and over what."""
     widths = config.widths
     if not hp.is_fixed("widths"):
-        share = hp.Choice("widths.share", (0.5, 0.75, 1.0, 1.5), default=1.0)
-        widths = tuple(int(share * width) for width in recipe.Config.widths)
+        share = hp.Choice("widths.share", (0.5, 1.0, 1.5), default=1.0)
+        # Three quarters of the parameters stand before the maps of the last module.
+        last = hp.Choice("widths.last", (0.25, 1.0), default=1.0)
+        shares = (share,) * (len(widths) - 1) + (share * last,)
+        widths = tuple(
+            int(each * width) for each, width in zip(shares, recipe.Config.widths, strict=True)
+        )
     return dataclasses.replace(
         config,
         plan="cosine",  # of one setting; the paper's plan has seven
