@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from affectkeras.errors import UserError
+from affectkeras.given import options_of, remember_named
 
 INTERRUPTED = 128 + 2  # as shells report a program that ended by SIGINT
 PIPE_CLOSED = 128 + 13  # SIGPIPE
@@ -48,4 +49,5 @@ def run_recipe(main: Callable, config: type) -> NoReturn:
 
     description = sys.modules[main.__module__].__doc__
     module = sys.modules[main.__module__].__spec__.name
+    remember_named(options_of(sys.argv[1:]))
     run_command(lambda: main(tyro.cli(config, prog=f"python -m {module}", description=description)))

@@ -6,6 +6,7 @@ from typing import Any
 
 from affectkeras.datasets import reader
 from affectkeras.errors import UserError
+from affectkeras.given import is_unset
 
 SAME_FILMS = "frames of one film stand on both sides of the split"
 
@@ -28,7 +29,7 @@ def with_quick_sizes(config, sizes: Mapping[str, Any]):
     """
     if not config.quick and config.data_dir is not None:
         return config
-    unset = [name for name in sizes if getattr(config, name) == getattr(type(config), name)]
+    unset = [name for name in sizes if is_unset(config, name)]
     return dataclasses.replace(config, quick=True, **{name: sizes[name] for name in unset})
 
 

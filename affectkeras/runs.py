@@ -22,6 +22,7 @@ from affectkeras.files import as_user_error, atomic_file
 from affectkeras.files import read_csv as read_csv
 from affectkeras.files import write_csv as write_csv
 from affectkeras.files import write_json as write_json
+from affectkeras.given import without_option
 
 PART_FILES = (
     *("history.csv", "predictions.csv", "removals.csv", "scores.csv"),
@@ -213,11 +214,10 @@ def recipe_of(run: Path) -> str:
 
 
 def command_of(run: Path) -> str:
-    """Return the command line that started a run, as one would type it."""
+    """Return the command line that started a run, as one would type it to start another."""
     saved = _saved(run)
-    return " ".join(
-        ["python", "-m", f"recipes.{saved['recipe']}", *map(shlex.quote, saved["command"][1:])]
-    )
+    words = without_option(saved["command"][1:], "--run-dir")  # it holds this one
+    return " ".join(["python", "-m", f"recipes.{saved['recipe']}", *map(shlex.quote, words)])
 
 
 def _saved(run: Path) -> dict:

@@ -7,6 +7,7 @@ from typing import Any
 from affectkeras.datasets import reader
 from affectkeras.datasets.sample.marks import find_marks
 from affectkeras.errors import UserError
+from affectkeras.given import is_unset
 from affectkeras.pipelines.signal_windows import LEAST_STEP
 
 BOTH, TARGETS = "both", ("arousal", "valence")
@@ -36,7 +37,7 @@ def settle_wearables(config, dataset: str, *layers: Mapping[str, Any]):
     changes: dict[str, Any] = {}
     for layer in layers:
         for name, value in layer.items():
-            if name not in changes and getattr(config, name) == getattr(type(config), name):
+            if name not in changes and is_unset(config, name):
                 changes[name] = value
     config = dataclasses.replace(config, **changes)
     settings = {one.name: getattr(config, one.name) for one in dataclasses.fields(config)}

@@ -25,6 +25,7 @@ from affectkeras import number_results, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
+from affectkeras.given import is_unset
 from affectkeras.quiet import start_tensorflow
 
 MEAN_PIXEL = "mean-pixel"  # the arm of the baseline that knows nothing but a face's mean
@@ -120,7 +121,7 @@ def settle(config: Config) -> Config:
     changes: dict = {}
     for chosen in [QUICK] * config.quick + [SAMPLE] * (config.data_dir is None):
         for name, value in chosen.items():
-            if name not in changes and getattr(config, name) == getattr(Config, name):
+            if name not in changes and is_unset(config, name):
                 changes[name] = value
     config = dataclasses.replace(config, **changes)
     missing = {k: v for k, v in MODES[config.mode].items() if getattr(config, k) is None}

@@ -26,6 +26,7 @@ from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
+from affectkeras.given import is_unset
 from affectkeras.quiet import start_tensorflow
 
 VIDEOS = "anu_stress"
@@ -148,7 +149,7 @@ def settle(config: Config) -> Config:
     changes = {"protocol": protocol}
     for chosen in layers:
         for name, value in chosen.items():
-            if name not in changes and getattr(config, name) == getattr(Config, name):
+            if name not in changes and is_unset(config, name):
                 changes[name] = value
     config = dataclasses.replace(config, **changes)
     for name in ("epochs", "batch_size", "learning_rate", "frames", "image_size"):

@@ -199,7 +199,7 @@ def assemble(config: Config, table, split, seed: int, seal):
     model = build_model(config, targets.shape[1])
     regime = explain_face_regime(config, model, table, split)
     if regime["asked"] == "auto":
-        print(f"--regime auto: {regime['chosen']}. {regime['reasons'][-1]}", flush=True)
+        print(f"--regime auto: {regime['chosen']}. {' '.join(regime['reasons'][1:])}", flush=True)
     stages = plan_regime(
         regime["chosen"],
         config.plan,

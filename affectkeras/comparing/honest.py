@@ -4,6 +4,7 @@ import json
 import shlex
 from pathlib import Path
 
+from affectkeras.given import without_option
 from affectkeras.wording import signed, signed_interval
 
 LEAKY_PROTOCOLS = ("paper",)
@@ -93,8 +94,4 @@ def _is_counterpart(other: dict, result: dict) -> bool:
 def _honest_command(command: str | list[str]) -> str:
     words = shlex.split(command) if isinstance(command, str) else list(command)
     # Without a protocol every recipe takes an honest one.
-    for option in ("--run-dir", "--run_dir", "--protocol"):
-        if option in words[:-1]:
-            place = words.index(option)
-            del words[place : place + 2]
-    return shlex.join(word for word in words if not word.startswith("--protocol="))
+    return shlex.join(without_option(without_option(words, "--run-dir"), "--protocol"))

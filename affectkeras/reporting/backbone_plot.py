@@ -78,7 +78,7 @@ def _draw_band(figure: Figure, place, arrays: Mapping[str, np.ndarray], row: int
 def _generality(depth: str) -> str:
     words = {
         "middle": "further in:\nparts and textures",
-        "late": "at the end:\nwhat the network was\ntrained to tell apart",
+        "late": "at the end: what the\nnetwork tells apart,\nif it was trained",
     }
     return words.get(depth, "")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.stats import rankdata
 
 from affectkeras.reporting.plot_style import FAINT, INK, STYLE
 from affectkeras.searching.importance import Importance
@@ -87,9 +88,10 @@ def draw_parallel(rows: Sequence[dict], facts: dict) -> Figure | None:
         return None
     objective = facts["objective"]
     scores = np.array([row["objective"] for row in done])
-    order = np.argsort(scores if objective["direction"] == "max" else -scores, kind="stable")
-    ranks = np.empty(len(done))
-    ranks[order] = np.linspace(0, 1, len(done))
+    goodness = scores if objective["direction"] == "max" else -scores
+    ranks = (rankdata(goodness, "max") - 1) / (len(done) - 1)
+    # The first of equals is the best, as in the tables: drawn last, on top.
+    order = np.lexsort((-np.arange(len(done)), goodness))
     axes_of[objective["name"]] = _Scale(list(scores), few=1)
     figure = Figure(figsize=(max(8.5, 1.35 * len(axes_of)), 4.6))
     axes = figure.subplots()
@@ -100,7 +102,7 @@ def draw_parallel(rows: Sequence[dict], facts: dict) -> Figure | None:
         ]
         axes.plot(
             range(len(heights)), heights, color=COLOURS(0.05 + 0.9 * ranks[trial]),
-            linewidth=2.4 if ranks[trial] == 1 else 1.0, alpha=0.9 if ranks[trial] > 0.8 else 0.5,
+            linewidth=2.4 if trial == order[-1] else 1.0, alpha=0.9 if ranks[trial] > 0.8 else 0.5,
         )  # fmt: skip
     for place, scale in enumerate(axes_of.values()):
         axes.axvline(place, color=INK, linewidth=0.8)

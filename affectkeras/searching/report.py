@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from affectkeras.files import atomic_file
+from affectkeras.given import without_option
 from affectkeras.reporting.html_page import (
     Cell,
     page,
@@ -140,7 +141,8 @@ def _settings(facts: dict) -> str:
 
 
 def _command(facts: dict) -> str:
-    return " ".join(["python -m", facts["module"], *map(shlex.quote, facts["command"][1:])])
+    words = without_option(facts["command"][1:], "--run-dir")  # it holds this search
+    return " ".join(["python -m", facts["module"], *map(shlex.quote, words)])
 
 
 def _figure(name: str, plots: dict[str, Path]) -> str:

@@ -13,6 +13,7 @@ from affectkeras import runs
 from affectkeras.command_line import run_command
 from affectkeras.errors import UserError
 from affectkeras.files import write_json
+from affectkeras.given import remember_named
 from affectkeras.searching import folder as search_folder
 from affectkeras.searching.session import (
     Progress,
@@ -73,6 +74,7 @@ def _main(study: Study, module: str, arguments: list[str]) -> dict | None:
     values = {field.name: getattr(said.config, field.name) for field in fields(config_class)}
     said = dataclasses.replace(said, config=study.recipe.Config(**values))
     given = given_options(config_class, arguments)
+    remember_named(given)
     _import_quietly()
     if os.environ.get(SUPERVISED):
         die_with_supervisor()
@@ -113,7 +115,9 @@ def _say_where_it_stands(search: Search) -> None:
         print(f"{ended} of {settings.trials} trials have ended: they are not run again", flush=True)
     if settings.workers:
         print(
-            f"{settings.workers} workers start; they print to {search.folder / 'logs'}", flush=True
+            f"{settings.workers} workers start; while they work they print to "
+            f"{search.folder / 'logs'}",
+            flush=True,
         )
 
 
@@ -151,22 +155,24 @@ def make_best(search: Search, choice: Choice) -> None:
     if (place / "result.json").exists():
         return
     if not (place / "config.json").exists():
-        config = dataclasses.replace(chosen_config(search, choice), run_dir=place)
+        config, searched = chosen_config(search, choice)
+        config = dataclasses.replace(config, run_dir=place)
         runs.create_run(search.study.name, config, place)
         saved = runs.open_run(place)
         # The command of this run is the recipe's, not the search's.
-        saved["command"] = [search.study.name, *command_line(config)]
+        saved["command"] = [search.study.name, *command_line(config, searched)]
         write_json(place / "config.json", saved)
     print(f"trial {choice.trial} as a run of {search.study.name}: {place}", flush=True)
     search.study.recipe.main(type(search.config)(resume=place))
 
 
-def chosen_config(search: Search, choice: Choice):
-    """Return the recipe's settings of the chosen trial."""
+def chosen_config(search: Search, choice: Choice) -> tuple:
+    """Return the recipe's settings of the chosen trial, and which of them were searched."""
     oracle = build_oracle_of(search, sitting=None)
     trial = oracle.get_trial(choice.trial)
     found = trial_config(search.study, trial.hyperparameters, search.config, search.fixed)
-    return dataclasses.replace(found, **choice.changes)
+    searched = {name.partition(".")[0] for name in trial.hyperparameters.values}
+    return dataclasses.replace(found, **choice.changes), searched
 
 
 def _import_quietly() -> None:
@@ -207,11 +213,13 @@ def _join(search: Search, host: str, port: int) -> None:
     from affectkeras.searching.chief import chief_answers
 
     state = search_folder.read_state(search.folder)
-    if state is not None and state["over"] and not chief_answers(host, port):
-        raise UserError(
-            f"the search in {search.folder} has no trial left. For more, start its chief again "
-            "with --resume and more --trials, then this worker."
-        )
+    if not chief_answers(host, port):
+        if state is not None and state["over"]:
+            raise UserError(
+                f"the search in {search.folder} has no trial left. For more, start its chief again "
+                "with --resume and more --trials, then this worker."
+            )
+        print(f"no chief answers at {host}:{port} yet: it is waited for, ten minutes", flush=True)
     _work(search, host, port, _own_name())
 
 

@@ -2,10 +2,11 @@
 
 import dataclasses
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from affectkeras.errors import UserError
+from affectkeras.given import options_of
 
 QUICK_TRIALS = 4
 Kind = Literal["random", "bayesian", "hyperband", "grid"]
@@ -37,7 +38,8 @@ def settle_search(settings: SearchSettings, given: Sequence[str], quick: bool) -
     for name, least in (("trials", 1), ("workers", 0), ("search_seed", 0), ("keep_models", 1)):
         if getattr(settings, name) < least:
             option = "--" + name.replace("_", "-")
-            raise UserError(f"{option} must be at least {least}. Received: {settings}")
+            received = getattr(settings, name)
+            raise UserError(f"{option} must be at least {least}. Received: {received}")
     if settings.seconds is not None and not settings.seconds > 0:
         raise UserError(f"--seconds must be above 0. Received: {settings.seconds}")
     for name in ("chief", "worker"):
@@ -90,11 +92,7 @@ def given_options(config: type, arguments: Sequence[str]) -> tuple[str, ...]:
     Returns:
         Names of the recipe's fields as they are, of the search's own after `search.`.
     """
-    options = {
-        word.partition("=")[0].lstrip("-").replace("-", "_")
-        for word in arguments
-        if word.startswith("--")
-    }
+    options = options_of(arguments)
     own = [field.name for field in dataclasses.fields(SearchSettings)]
     names = [field.name for field in dataclasses.fields(config)]
     said = {name: f"recipe_{name}" if name in own else name for name in names}
@@ -102,12 +100,18 @@ def given_options(config: type, arguments: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name, option in said.items() if {option, f"no_{option}"} & options)
 
 
-def command_line(config, left_out: Sequence[str] = ("run_dir", "resume")) -> list[str]:
-    """Return the options that give a recipe these settings, without those that are its defaults."""
+def command_line(config, searched: Collection[str] = ()) -> list[str]:
+    """Return the options that give a recipe these settings in a folder of its own.
+
+    Args:
+        config: the settings.
+        searched: fields that are told also where they are the default: a quick run has others.
+    """
     options = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if field.name in left_out or value == field.default:
+        told = field.name in searched or value != field.default
+        if field.name in ("run_dir", "resume") or not told:
             continue
         option = field.name.replace("_", "-")
         if isinstance(value, bool):

@@ -41,6 +41,7 @@ def run_trials(oracle, study: Study, config, fixed, folder: Path, tuner_id: str)
             time.sleep(WAIT_S)
             continue
         part = part_of(folder, trial.trial_id)
+        print(f"trial {trial.trial_id} begins: {_shown(trial.hyperparameters.values)}", flush=True)
         try:
             # Whoever was taken for dead wrongly may still be at it.
             with filelock.FileLock(part / ".lock"):
@@ -76,6 +77,14 @@ def describe(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     words = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
     return words[:LONGEST_CAUSE]
+
+
+def _shown(values: dict) -> str:
+    """Return hyperparameters in one line."""
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in values.items()
+    )
 
 
 def _keep(measured: Measured, part: Path) -> None:

@@ -156,11 +156,11 @@ def _size_words(situation: Situation) -> str:
     smallest = min(situation.per_class, key=situation.per_class.get)
     total = situation.parameters["all"]
     return (
-        f"The training data is {situation.size}: {count:,} examples, {count / classes:,.0f} per "
-        f"class ({smallest}: {situation.per_class[smallest]:,}), for {total:,} parameters of the "
-        f"whole network, {total / count:,.0f} per example. Large is at most "
-        f"{PARAMETERS_PER_EXAMPLE:,} parameters per example and at least {EXAMPLES_PER_CLASS} "
-        "examples per class."
+        f"The training data is {situation.size}: {count:,} examples, on average "
+        f"{count / classes:,.0f} per class ({smallest}: {situation.per_class[smallest]:,}), for "
+        f"{total:,} parameters of the whole network, {total / count:,.0f} per example. Large "
+        f"is at most {PARAMETERS_PER_EXAMPLE:,} parameters per example and on average at least "
+        f"{EXAMPLES_PER_CLASS} examples per class."
     )
 
 

@@ -45,6 +45,15 @@ def test_an_objective_keeps_its_scale_however_few_trials_there_are():
     )
 
 
+def test_of_equal_trials_the_first_is_the_thick_one_and_their_colour_is_one():
+    rows = [trial(0.5, depth=1), trial(0.9, depth=2), trial(0.9, depth=3)]
+    lines = draw_parallel(rows, FACTS).axes[0].lines[:3]
+    widths = [line.get_linewidth() for line in lines]
+    assert widths == [1.0, 1.0, 2.4]
+    assert lines[-1].get_ydata()[0] == 0.5  # depth 2, of trial 1
+    assert lines[1].get_color() == lines[2].get_color()
+
+
 def test_one_value_for_all_stands_in_the_middle_and_a_missing_one_is_a_gap():
     rows = [trial(0.5, depth=3), trial(0.5, depth=3), trial(0.5)]
     depth, accuracy = heights(draw_parallel(rows, FACTS))

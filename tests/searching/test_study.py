@@ -88,6 +88,9 @@ def test_an_option_that_a_search_has_itself_is_the_recipes_under_another_name():
 def test_settings_of_a_recipe_become_its_command_line():
     config = Config(x=0.5, y=(1, 2), quick=True)
     assert command_line(config) == ["--x", "0.5", "--y", "1", "2", "--quick"]
+    # What was searched is told also where it is the default, which a quick run has not.
+    told = ["--x", "0.5", "--y", "1", "2", "--epochs", "9", "--quick"]
+    assert command_line(config, {"epochs"}) == told
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_all_layers_of_a_network_without_pretraining_train_from_scratch():
 
 def test_the_reasons_hold_the_numbers():
     size, similarity, choice = explain_regime(situation(99), "auto")["reasons"]
-    assert "small: 198 examples, 99 per class (calm: 99), for 500,000 parameters" in size
+    assert "small: 198 examples, on average 99 per class (calm: 99), for 500,000 parameters" in size
     assert "2,525 per example" in size
     assert "little alike: things" in similarity
     assert "200,000 parameters would train, 1,010 per example, more than 1,000" in choice
