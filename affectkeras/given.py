@@ -20,7 +20,8 @@ def without_option(words: Sequence[str], option: str) -> list[str]:
     Args:
         option: such as `--run-dir`; tyro takes it with underscores as well.
     """
-    names, kept, skip = {option, option.replace("-", "_").replace("__", "--", 1)}, [], False
+    names = {option, "--" + option.removeprefix("--").replace("-", "_")}
+    kept, skip = [], False
     for word in words:
         if skip:
             skip = False

@@ -32,7 +32,7 @@ def main(config: Config) -> dict:
     points = read_csv(config.search / PARETO_FILE)
     best, small = best_of(points), choose_small(points)
     share = float(small["parameters"] / best["parameters"])
-    command = json.loads((config.search / "search.json").read_text(encoding="utf-8"))["settings"]
+    settings = json.loads((config.search / "search.json").read_text(encoding="utf-8"))["settings"]
     case = {
         "case": f"share of the best network's {int(best['parameters']):,} parameters that one "
         "within a point of its accuracy has (ours, peer: accuracies of both on validation rows)",
@@ -50,7 +50,7 @@ def main(config: Config) -> dict:
         "cases": [case],
         "networks": len(points),
         "trials": int(points["trial"].nunique()),
-        "tuner": command["tuner"],
+        "tuner": settings["tuner"],
         "front": json.loads(front[columns].to_json(orient="records")),
     }
     return keep_result("pareto_front", config, found, load_before=load_before)
