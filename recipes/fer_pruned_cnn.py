@@ -347,12 +347,30 @@ def drop_whole_modules(pruned: dict, images, table, split) -> dict[str, list]:
     return rows
 
 
+def train_on(
+    config: Config, setting: Setting, pruned: dict, images, split, part: Path, seed: int
+) -> list[dict]:
+    """Train every pruned network on for `tune_epochs`; return their histories, by `arm`."""
+    from affectkeras.transfer import stages
+
+    if not config.tune_epochs:
+        return []
+    stage_plan = stages.cosine_plan(
+        config.tune_epochs, setting.learning_rate / 10, weight_decay=config.weight_decay
+    )
+    rows = []
+    for arm, (smaller, _, _) in pruned.items():
+        print(f"seed {seed}, {arm}: trained on", flush=True)
+        found = train(config, smaller, images, split, stage_plan, part / f"{arm}.npz", seed)
+        rows += [{**row, "arm": arm} for row in found]
+    return rows
+
+
 def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Path) -> None:
     """Train a network in one setting, prune it, and write this part of the run."""
     from affectkeras import pruning_run
     from affectkeras.evaluation.seal import Seal
     from affectkeras.models.six_block_cnn import average_mirrored
-    from affectkeras.transfer import stages
     from affectkeras.transfer.fine_tuning import predict_logits, probabilities
 
     part = runs.part_dir(run, seed, setting.arm)
@@ -366,15 +384,7 @@ def run_fold(config: Config, table, split, seed: int, setting: Setting, run: Pat
     timed = seed == config.seeds[0]
     sweeps, pruned = prune(config, setting, model, images, table, split, timed=timed)
     modules = drop_whole_modules(pruned, images, table, split)
-    rate, tuned = setting.learning_rate / 10, []
-    for arm, (smaller, _, _) in pruned.items():
-        if config.tune_epochs:
-            print(f"seed {seed}, {arm}: trained on", flush=True)
-            stage_plan = stages.cosine_plan(
-                config.tune_epochs, rate, weight_decay=config.weight_decay
-            )
-            found = train(config, smaller, images, split, stage_plan, part / f"{arm}.npz", seed)
-            tuned += [{**row, "arm": arm} for row in found]
+    tuned = train_on(config, setting, pruned, images, split, part, seed)
     maps = model.get_layer(LAST).filters
     models = {setting.arm: (model, None, maps), **pruned}
     if config.mirror:

@@ -12,6 +12,7 @@ from tests.recipe_runs import run, write_faces
 from tests.whole_runs import assert_whole_run
 
 TINY = ("--quick", "--frames", "1", "--image-size", "32", "--epochs", "2", "--seeds", "0")
+TINY += ("--folds", "3")
 RECIPE = "recipes.anustress_stressnet"
 
 

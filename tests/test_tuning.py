@@ -6,9 +6,11 @@ import pkgutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import tuning
+from affectkeras.evaluation.seal import Seal
 from affectkeras.searching.folder import read_trials
 from tests.recipe_runs import run, write_faces
 
@@ -132,8 +134,6 @@ def test_trials_on_a_frozen_backbone_compute_its_features_once(tmp_path, monkeyp
 
 
 def test_the_smallest_network_within_a_point_of_the_best_is_chosen_over_all_trials(tmp_path):
-    import pandas as pd
-
     from affectkeras.files import write_csv
     from tuning.fer_pruned_cnn import choose
 
@@ -153,6 +153,70 @@ def test_the_smallest_network_within_a_point_of_the_best_is_chosen_over_all_tria
     points = pd.read_csv(tmp_path / "pareto.csv")
     assert points[points["pareto"]]["parameters"].tolist() == [90, 120, 200, 400]
     assert (tmp_path / "plots" / "pareto.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arm", "changes"),
+    [
+        ("8x1", {"thresholds": (8.0,), "everywhere": (), "tune_epochs": 0}),
+        ("8x1-tuned", {"thresholds": (8.0,), "everywhere": ()}),
+        ("8x1-everywhere", {"everywhere": (8.0,), "tune_epochs": 0}),
+        ("8x1-everywhere-tuned", {"everywhere": (8.0,)}),
+    ],
+)
+def test_the_run_of_the_chosen_network_prunes_and_trains_on_as_its_trial_did(
+    arm, changes, tmp_path
+):
+    from affectkeras.files import write_csv
+    from tuning.fer_pruned_cnn import choose
+
+    columns = ["arm", "threshold", "maps_removed", "parameters", "macs", "accuracy"]
+    found = [("8x1", None, 0, 400, 1, 0.7), (arm, 8.0, 90, 250, 1, 0.7)]
+    write_csv(part(tmp_path, "trials/0") / "sweep.csv", pd.DataFrame(found, columns=columns))
+    chosen = choose(tmp_path, [{"trial": "0", "status": "completed"}])
+    assert chosen.changes == changes
+    assert ("and trained on" in chosen.words) == arm.endswith("-tuned")
+
+
+def test_pruned_networks_are_trained_on_and_scored_again_within_a_trial(tmp_path):
+    from recipes import fer_pruned_cnn as recipe
+    from tuning.fer_pruned_cnn import measure, prepare
+
+    config = recipe.Config(
+        data_dir=write_faces(tmp_path / "faces"),
+        dataset="image_folder",
+        group_pattern=r"/(person\d)_",
+        plan="cosine",
+        epochs=2,
+        batch_size=8,
+        widths=(4, 4, 8, 8, 8),
+        thresholds=(52.0,),  # none of the sweep's own
+        everywhere=(40.0,),
+        tune_epochs=3,
+        seeds=(0,),
+    )
+    table, split = prepare(config)
+    folder = part(tmp_path, "trial")
+    measured = measure(config, (table, split), folder)
+    sweep = pd.read_csv(folder / "sweep.csv")
+    tuned = sweep[sweep["arm"].str.endswith("-tuned")]
+    assert tuned[["arm", "threshold"]].to_numpy().tolist() == [
+        ["2x0.0015-tuned", 52.0],
+        ["2x0.0015-everywhere-tuned", 40.0],
+    ]
+    for row in tuned.to_dict("records"):
+        before = sweep[
+            (sweep["arm"] == row["arm"].removesuffix("-tuned"))
+            & (sweep["threshold"] == row["threshold"])
+        ]
+        assert before["parameters"].tolist() == [row["parameters"]]
+    # The network that is kept is a trained one: it reaches on validation rows what its row says.
+    images = recipe.build_images(config, table, 0, Seal(split))
+    logits = measured.model.predict(images.clean(split.validation), verbose=0)
+    labels = table.frame["expression"].to_numpy()[split.validation]
+    smallest = tuned.sort_values("parameters").iloc[0]
+    assert measured.model.count_params() == smallest["parameters"]
+    assert (logits.argmax(axis=1) == labels).mean() == pytest.approx(smallest["accuracy"])
 
 
 def part(folder: Path, name: str) -> Path:

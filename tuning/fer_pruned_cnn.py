@@ -2,7 +2,8 @@
 
 Outside, keras-tuner tries the network's widths, its dropout, its training; inside every trial all
 thresholds of the recipe's sweep prune the trained network, each scored on validation rows (in the
-last module, and everywhere where --everywhere names an angle). Of all networks of all trials,
+last module, and everywhere where --everywhere names an angle). With --tune-epochs the networks that
+--thresholds and --everywhere name are trained on, and scored again. Of all networks of all trials,
 pareto.csv tells accuracy and parameters and which are beaten by none. The smallest that is within
 one point of the best becomes a run of the recipe, in best/, with its threshold; only that run reads
 test rows.
@@ -21,6 +22,8 @@ from recipes import fer_pruned_cnn as recipe
 
 # Beyond the paper's: a network trained for few epochs has few maps that are nearly the same.
 ANGLES = (*recipe.SWEEP, 55, 60, 65, 70, 75, 80, 85)
+
+TUNED = "-tuned"  # behind the arm of a pruned network that was trained on
 
 
 def space(hp, config: recipe.Config) -> recipe.Config:
@@ -63,21 +66,31 @@ def measure(config: recipe.Config, data, part: Path) -> Measured:
     from affectkeras import pruning_run
     from affectkeras.evaluation.seal import Seal
     from affectkeras.files import write_csv
-    from affectkeras.searching.pareto import SWEEP_FILE, choose_small
+    from affectkeras.searching.pareto import SWEEP_FILE, WITHIN, choose_small
 
     table, split = data
     seed, (setting,) = config.seeds[0], recipe.settings(config)
     model, images, history = recipe.train_whole(
         config, setting, table, split, seed, part, Seal(split)
     )
+    arms = recipe.pruned_arms(config, setting)
+    angles = sorted({*ANGLES, *(angle for _, angle in arms.values())})
     sweeps, pruned = recipe.prune(
-        config, setting, model, images, table, split, timed=False, angles=ANGLES
+        config, setting, model, images, table, split, timed=False, angles=angles
     )
     sweep = pruning_run.sweep_frame(sweeps, seed)
+    tuned = recipe.train_on(config, setting, pruned, images, split, part, seed)
+    # Of each network the last epoch counts, as in the recipe.
+    reached = {row["arm"]: row["val_accuracy"] for row in tuned}
+    own = {name: _row_of(sweep, *arms[name]) for name in pruned}
+    for name, accuracy in reached.items():
+        own[name] |= {"arm": f"{own[name]['arm']}{TUNED}", "accuracy": accuracy}
+        sweep.loc[len(sweep)] = own[name]
     write_csv(part / SWEEP_FILE, sweep)
-    whole = sweep[sweep["threshold"].isna()].iloc[0]
-    small = choose_small(sweep)
-    kept = _smallest(model, pruned, recipe.pruned_arms(config, setting), sweep)
+    whole, small = sweep[sweep["threshold"].isna()].iloc[0], choose_small(sweep)
+    good = whole["accuracy"] - WITHIN
+    near = [model, *(pruned[name][0] for name, row in own.items() if row["accuracy"] >= good)]
+    kept = min(near, key=lambda one: one.count_params())
     measures = {
         "parameters": whole["parameters"],
         "accuracy_within_point": small["accuracy"],
@@ -87,17 +100,10 @@ def measure(config: recipe.Config, data, part: Path) -> Measured:
     return Measured(float(whole["accuracy"]), measures, history, kept)
 
 
-def _smallest(model, pruned: dict, arms: dict, sweep):
-    """Return the smallest of a trial's networks that is within one point of its whole one."""
-    from affectkeras.searching.pareto import WITHIN
-
-    whole, near = sweep[sweep["threshold"].isna()].iloc[0], [model]
-    for name, (place, angle) in arms.items():
-        of_place = sweep["arm"].str.endswith(recipe.ALL) == (place == recipe.ALL)
-        row = sweep[of_place & (sweep["threshold"] == angle)]
-        if len(row) and row["accuracy"].iloc[0] >= whole["accuracy"] - WITHIN:
-            near.append(pruned[name][0])
-    return min(near, key=lambda one: one.count_params())
+def _row_of(sweep, place: str, angle: float) -> dict:
+    """Return the row of a sweep that tells what an angle does in the last module, or everywhere."""
+    of_place = sweep["arm"].str.endswith(recipe.ALL) == (place == recipe.ALL)
+    return sweep[of_place & (sweep["threshold"] == angle)].iloc[0].to_dict()
 
 
 def choose(folder: Path, rows) -> Choice:
@@ -108,13 +114,14 @@ def choose(folder: Path, rows) -> Choice:
     points = join_sweeps(folder, rows)
     small, best = choose_small(points), best_of(points)
     save_figures(folder, {"pareto": draw_pareto(points, small, "accuracy")})
-    changes = {}
+    changes, cut = {}, "whole"
     if small["threshold"] == small["threshold"]:  # not missing: it was pruned
-        everywhere = small["arm"].endswith(recipe.ALL)
-        changes = {"everywhere" if everywhere else "thresholds": (float(small["threshold"]),)}
-        if not everywhere:
-            changes["everywhere"] = ()
-    cut = "whole" if not changes else f"pruned at {small['threshold']:g} degrees"
+        place, tuned = small["arm"].removesuffix(TUNED), small["arm"].endswith(TUNED)
+        angles = (float(small["threshold"]),)
+        everywhere = place.endswith(recipe.ALL)
+        changes = {"everywhere": angles} if everywhere else {"thresholds": angles, "everywhere": ()}
+        changes |= {} if tuned else {"tune_epochs": 0}
+        cut = f"pruned at {small['threshold']:g} degrees{' and trained on' if tuned else ''}"
     words = (
         f"The smallest network within one point of the best: {cut}, {small['accuracy']:.4f} with "
         f"{small['parameters']:,} parameters. The best, of trial {best['trial']}: "

@@ -117,6 +117,6 @@ def drop_models(folder: Path, rows: Sequence[dict], direction: str, keep: int) -
 def drop_leftovers(folder: Path) -> None:
     """Delete what only a search that goes on needs."""
     for part in (folder / "trials").glob("*"):
-        for left in (*part.glob("checkpoint*.npz"), part / ".lock"):
+        for left in (*part.glob("*.npz"), part / ".lock"):
             left.unlink(missing_ok=True)
     shutil.rmtree(folder / "logs", ignore_errors=True)

@@ -67,7 +67,7 @@ def run_trial(study: Study, settings, data, part: Path, worker: str) -> TrialFac
         found = {"cause": describe(error)}
     finally:
         _forget()
-    for left in part.glob("checkpoint*.npz"):
+    for left in part.glob("*.npz"):
         left.unlink()
     return TrialFacts(**found, seconds=time.perf_counter() - began, worker=worker)
 
