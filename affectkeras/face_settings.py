@@ -4,20 +4,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from affectkeras.datasets import reader
-from affectkeras.errors import UserError
-from affectkeras.given import is_unset
+from affectkeras.settling import fill_unset
 
 SAME_FILMS = "frames of one film stand on both sides of the split"
-
-
-def check_data_dir(config) -> None:
-    """Raise `UserError` for a folder that is not there, or not laid out as its data set is."""
-    if config.data_dir is None:
-        return
-    if not config.data_dir.exists():
-        raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the folder.")
-    reader(config.dataset).find(config.data_dir)
 
 
 def with_quick_sizes(config, sizes: Mapping[str, Any]):
@@ -29,8 +18,7 @@ def with_quick_sizes(config, sizes: Mapping[str, Any]):
     """
     if not config.quick and config.data_dir is not None:
         return config
-    unset = [name for name in sizes if is_unset(config, name)]
-    return dataclasses.replace(config, quick=True, **{name: sizes[name] for name in unset})
+    return fill_unset(dataclasses.replace(config, quick=True), sizes)
 
 
 def face_banners(config, quick: str, leak: str = SAME_FILMS) -> list[str]:

@@ -1,6 +1,7 @@
 """What a recipe with a pretrained backbone refuses among its settings of training."""
 
 from affectkeras.errors import UserError
+from affectkeras.settling import check_lists, check_positive
 
 
 def check_transfer_settings(config) -> None:
@@ -15,12 +16,8 @@ def check_transfer_settings(config) -> None:
         UserError: naming the option and what it must be.
     """
     sizes = ("epochs", "batch_size", "image_size", "learning_rate", "hidden", "last_blocks")
-    for name in (*sizes, "devices"):
-        if getattr(config, name) <= 0:
-            raise UserError(f"{_option(name)} must be above 0. Received: {getattr(config, name)}")
-    for name in ("removal", "seeds"):
-        if not getattr(config, name):
-            raise UserError(f"{_option(name)} must name at least one. Received: none")
+    check_positive(config, *sizes, "devices")
+    check_lists(config, "removal", "seeds")
     if not 0 < config.block_rate <= 1:
         raise UserError(f"--block-rate must be in (0, 1]. Received: {config.block_rate}")
     if config.weight_decay < 0:
@@ -39,7 +36,3 @@ def _check_scratch(config) -> None:
                 f"--regime scratch starts from random weights, so {option} has nothing to build "
                 f"on. {mend}, or choose another regime."
             )
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -4,11 +4,17 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from affectkeras.datasets import reader
 from affectkeras.datasets.sample.marks import find_marks
 from affectkeras.errors import UserError
-from affectkeras.given import is_unset
 from affectkeras.pipelines.signal_windows import LEAST_STEP
+from affectkeras.settling import (
+    check_data_dir,
+    check_lists,
+    check_positive,
+    check_shares,
+    fill_unset,
+    option_of,
+)
 
 BOTH, TARGETS = "both", ("arousal", "valence")
 POSITIVE = (
@@ -30,18 +36,10 @@ def settle_wearables(config, dataset: str, *layers: Mapping[str, Any]):
     Raises:
         UserError: for settings that no run can have.
     """
-    if config.data_dir is not None:
-        if not config.data_dir.exists():
-            raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the folder.")
-        reader(dataset).find(config.data_dir)
-    changes: dict[str, Any] = {}
-    for layer in layers:
-        for name, value in layer.items():
-            if name not in changes and is_unset(config, name):
-                changes[name] = value
-    config = dataclasses.replace(config, **changes)
+    check_data_dir(config, dataset)
+    config = fill_unset(config, *layers)
+    _check_numbers(config)
     settings = {one.name: getattr(config, one.name) for one in dataclasses.fields(config)}
-    _check_numbers(settings)
     _check_windows(settings)
     return config
 
@@ -98,30 +96,17 @@ def wearable_banners(config) -> list[str]:
     return [text for text, holds in said.items() if holds]
 
 
-def _check_numbers(settings: Mapping[str, Any]) -> None:
+def _check_numbers(config) -> None:
     """Raise `UserError` for a number out of its range, naming the option."""
-    for name in POSITIVE:
-        values = settings.get(name, ())
-        for value in values if isinstance(values, tuple) else (values,):
-            if not value > 0:
-                raise UserError(f"{_option(name)} must be above 0. Received: {value}")
-    for name in LISTS:
-        values = settings.get(name)
-        if isinstance(values, tuple) and (not values or len(set(values)) < len(values)):
-            raise UserError(
-                f"{_option(name)} must name at least one, none twice. Received: {values}"
-            )
-    if min(settings["seeds"]) < 0:
-        raise UserError(f"--seeds must be 0 or above. Received: {settings['seeds']}")
-    for name in SHARES:
-        share = settings.get(name, 0)
-        if not 0 <= share < 1:
-            raise UserError(f"{_option(name)} must be from 0 to below 1. Received: {share}")
-    allowed, folds = settings["max_rejected"], settings["inner_folds"]
-    if not 0 <= allowed <= 1:
-        raise UserError(f"--max-rejected must be from 0 to 1. Received: {allowed}")
-    if folds < 2:
-        raise UserError(f"--inner-folds must be at least 2. Received: {folds}")
+    check_positive(config, *POSITIVE)
+    check_lists(config, *LISTS)
+    check_shares(config, *SHARES)
+    if min(config.seeds) < 0:
+        raise UserError(f"--seeds must be 0 or above. Received: {config.seeds}")
+    if not 0 <= config.max_rejected <= 1:
+        raise UserError(f"--max-rejected must be from 0 to 1. Received: {config.max_rejected}")
+    if config.inner_folds < 2:
+        raise UserError(f"--inner-folds must be at least 2. Received: {config.inner_folds}")
 
 
 def _check_windows(settings: Mapping[str, Any]) -> None:
@@ -144,7 +129,7 @@ def _check_windows(settings: Mapping[str, Any]) -> None:
     ):
         if step_s is not None and step_s < LEAST_STEP:
             raise UserError(
-                f"{_option(name)} must leave at least {LEAST_STEP} s from one window's beginning "
+                f"{option_of(name)} must leave at least {LEAST_STEP} s from one window's beginning "
                 f"to the next. Received: {step_s:.3g} s"
             )
     left, depth = samples // settings["smooth"], max(settings["convolutions"])
@@ -156,7 +141,3 @@ def _check_windows(settings: Mapping[str, Any]) -> None:
             f"{settings['pool']} leave nothing of a window of {samples} samples. Give longer ones "
             f"({told}), smooth or pool less, or take fewer convolutions."
         )
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -25,8 +25,8 @@ from affectkeras import number_results, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
-from affectkeras.given import is_unset
 from affectkeras.quiet import start_tensorflow
+from affectkeras.settling import check_data_dir, check_lists, check_positive, fill_unset
 
 MEAN_PIXEL = "mean-pixel"  # the arm of the baseline that knows nothing but a face's mean
 TARGETS = ("valence", "arousal")
@@ -108,33 +108,17 @@ def settle(config: Config) -> Config:
     Raises:
         UserError: for settings that no run can have.
     """
-    from affectkeras.datasets import reader
-
-    if config.data_dir is not None:
-        if not config.data_dir.exists():
-            raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the folder.")
-        reader(config.dataset).find(config.data_dir)
-    elif config.dataset != "aff_wild":
+    check_data_dir(config)
+    if config.data_dir is None and config.dataset != "aff_wild":
         raise UserError(f"--dataset {config.dataset} needs --data-dir: the sample is aff_wild's.")
     if config.mode == "sparse" and config.every not in (None, 40) and config.data_dir is not None:
         raise UserError("--every is for --mode dense; sparse takes every 40th frame.")
-    changes: dict = {}
-    for chosen in [QUICK] * config.quick + [SAMPLE] * (config.data_dir is None):
-        for name, value in chosen.items():
-            if name not in changes and is_unset(config, name):
-                changes[name] = value
-    config = dataclasses.replace(config, **changes)
+    config = fill_unset(config, *([QUICK] * config.quick + [SAMPLE] * (config.data_dir is None)))
     missing = {k: v for k, v in MODES[config.mode].items() if getattr(config, k) is None}
     config = dataclasses.replace(config, **missing)
-    for name in ("epochs", "batch_size", "learning_rate", "image_size", "window", "every"):
-        if not getattr(config, name) > 0:
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
-    for name in ("seeds", "cells"):
-        if not getattr(config, name) or len(set(getattr(config, name))) < len(
-            getattr(config, name)
-        ):
-            raise UserError(f"--{name} must name at least one, none twice.")
+    sizes = ("epochs", "batch_size", "learning_rate", "image_size", "window", "every")
+    check_positive(config, *sizes)
+    check_lists(config, "seeds", "cells")
     return config
 
 

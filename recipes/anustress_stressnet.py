@@ -26,8 +26,8 @@ from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
-from affectkeras.given import is_unset
 from affectkeras.quiet import start_tensorflow
+from affectkeras.settling import check_data_dir, check_lists, check_positive, fill_unset
 
 VIDEOS = "anu_stress"
 PUBLISHED = {6: {"epochs": 30, "learning_rate": 5e-4}, 20: {"epochs": 100, "learning_rate": 1e-3}}
@@ -124,17 +124,14 @@ def settle(config: Config) -> Config:
     Raises:
         UserError: for settings that no run can have.
     """
-    from affectkeras.datasets import cifar10, reader
+    from affectkeras.datasets import cifar10
 
     videos = config.dataset == VIDEOS
     if config.dataset == "cifar10" and config.data_dir is None:
         config = dataclasses.replace(config, data_dir=cifar10.keras_cache())
     if not videos and config.data_dir is None:
         raise UserError(f"--dataset {config.dataset} needs --data-dir: only videos have a sample.")
-    if config.data_dir is not None:
-        if not config.data_dir.exists():
-            raise UserError(f"--data-dir {config.data_dir}: there is nothing. Give the folder.")
-        reader(config.dataset).find(config.data_dir)
+    check_data_dir(config)
     protocols = ("subject", "paper") if videos else ("official", "grouped")
     protocol = config.protocol or protocols[0]
     if protocol not in protocols:
@@ -146,21 +143,9 @@ def settle(config: Config) -> Config:
     if config.dataset == "cifar10":
         published = {**published, "image_size": 32}  # their own
     layers = [QUICK] * config.quick + [SAMPLE] * (config.data_dir is None) + [published]
-    changes = {"protocol": protocol}
-    for chosen in layers:
-        for name, value in chosen.items():
-            if name not in changes and is_unset(config, name):
-                changes[name] = value
-    config = dataclasses.replace(config, **changes)
-    for name in ("epochs", "batch_size", "learning_rate", "frames", "image_size"):
-        if not getattr(config, name) > 0:
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
-    for name in ("seeds", "dropout", "activations"):
-        if not getattr(config, name):
-            raise UserError(f"--{name} must name at least one.")
-        if len(set(getattr(config, name))) < len(getattr(config, name)):
-            raise UserError(f"--{name} names one twice. Received: {getattr(config, name)}")
+    config = fill_unset(dataclasses.replace(config, protocol=protocol), *layers)
+    check_positive(config, "epochs", "batch_size", "learning_rate", "frames", "image_size")
+    check_lists(config, "seeds", "dropout", "activations")
     return config
 
 

@@ -22,8 +22,9 @@ from typing import Literal
 from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.errors import UserError
-from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
+from affectkeras.face_settings import face_banners, with_quick_sizes
 from affectkeras.quiet import start_tensorflow
+from affectkeras.settling import check_data_dir, check_lists, check_positive
 
 CLAIMS = ()
 
@@ -67,12 +68,8 @@ def settle(config: Config) -> Config:
     from affectkeras.transfer.weight_files import WeightsUnreachable
     from affectkeras.transfer.zoo import find_backbone, weights_path
 
-    for name in ("image_size", "folds", "tune_rows", "train_rows"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise UserError(f"--{name.replace('_', '-')} must be above 0. Received: {value}")
-    if not config.seeds:
-        raise UserError("--seeds must name at least one.")
+    check_positive(config, "image_size", "folds", "tune_rows", "train_rows")
+    check_lists(config, "seeds", "classifiers")
     if not set(LINEAR) & set(config.classifiers):
         raise UserError(
             "--classifiers must name logistic or linear-svm: one of them is served, as a layer on "

@@ -30,9 +30,10 @@ from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
-from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
+from affectkeras.face_settings import face_banners, with_quick_sizes
 from affectkeras.files import copy_whole
 from affectkeras.quiet import start_tensorflow
+from affectkeras.settling import check_data_dir, check_lists, check_positive, check_shares
 
 IMAGE_SIZE = 48  # pixels, height and width (paper, section 3)
 MODULES = tuple(f"module{number}" for number in range(1, 6))  # with maximum pooling
@@ -155,17 +156,9 @@ QUICK = {
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes where they were not set."""
-    for name in ("epochs", "batch_size", "learning_rate", "rounds"):
-        if not getattr(config, name) > 0:
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
-    for name in ("label_smoothing", "dropout"):
-        if not 0 <= getattr(config, name) < 1:
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{option} must be in [0, 1). Received: {getattr(config, name)}")
-    for name in ("seeds", "thresholds", "widths"):
-        if not getattr(config, name):
-            raise UserError(f"--{name} must name at least one.")
+    check_positive(config, "epochs", "batch_size", "learning_rate", "rounds")
+    check_shares(config, "label_smoothing", "dropout")
+    check_lists(config, "seeds", "thresholds")
     for name in ("thresholds", "everywhere"):
         angles = getattr(config, name)
         if not all(0 <= angle < 90 for angle in angles):

@@ -35,8 +35,9 @@ from affectkeras.comparing.published_table import (
     read_class_result,
 )
 from affectkeras.errors import UserError
-from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
+from affectkeras.face_settings import face_banners, with_quick_sizes
 from affectkeras.quiet import start_tensorflow
+from affectkeras.settling import check_data_dir, check_lists, check_positive
 
 RECIPE = "sfew_baselines"
 UNTOLD = "untold"  # how rows were divided: no protocol of ours
@@ -131,12 +132,9 @@ QUICK = {"train_rows": 400, "image_size": 48, "epochs": 12, "batch_size": 32, "s
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: quick sizes where they were not set."""
-    for name in ("image_size", "components", "hidden", "epochs", "batch_size", "learning_rate"):
-        if not getattr(config, name) > 0:
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{option} must be above 0. Received: {getattr(config, name)}")
-    if not config.seeds:
-        raise UserError("--seeds must name at least one.")
+    sizes = ("image_size", "components", "hidden", "epochs", "batch_size", "learning_rate")
+    check_positive(config, *sizes)
+    check_lists(config, "seeds")
     if not set(NETWORKS) & set(config.arms):
         raise UserError(f"--arms must name one of {', '.join(NETWORKS)}: one of them is served.")
     for run in config.with_runs:

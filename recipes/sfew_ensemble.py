@@ -26,8 +26,9 @@ import tyro
 from affectkeras import ensemble_run, ensemble_settings, records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.errors import UserError
-from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
+from affectkeras.face_settings import face_banners, with_quick_sizes
 from affectkeras.quiet import start_tensorflow
+from affectkeras.settling import check_data_dir, check_lists, check_positive
 
 CLAIMS = ()  # the paper proposes it and measures nothing
 
@@ -83,11 +84,8 @@ QUICK = {
 
 def settle(config: Config) -> Config:
     """Return the settings that a new run has: members, their sizes and weights, quick sizes."""
-    for name in ("epochs", "batch_size", "learning_rate", "rules", "seeds"):
-        value = getattr(config, name)
-        if not value or (name not in ("rules", "seeds") and value < 0):
-            option = "--" + name.replace("_", "-")
-            raise UserError(f"{option} must be above 0. Received: {value}")
+    check_positive(config, "epochs", "batch_size", "learning_rate")
+    check_lists(config, "rules", "seeds")
     if config.from_runs:
         config = ensemble_settings.settle_from(config)
     else:

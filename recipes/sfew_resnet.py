@@ -24,8 +24,9 @@ from affectkeras import records, results, runs
 from affectkeras.command_line import run_recipe
 from affectkeras.comparing.claims import Claim
 from affectkeras.errors import UserError
-from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
+from affectkeras.face_settings import face_banners, with_quick_sizes
 from affectkeras.quiet import start_tensorflow
+from affectkeras.settling import check_data_dir
 from affectkeras.transfer_settings import check_transfer_settings
 
 # On a random half of the owner's validation part, 216 images.

@@ -144,8 +144,8 @@ def test_the_settings_of_the_paper_are_table_1(tmp_path):
         ({"train_rows": 100}, "--leave-out and --train-rows are for images, not for videos"),
         ({"epochs": 0}, "--epochs must be above 0. Received: 0"),
         ({"frames": 0}, "--frames must be above 0"),
-        ({"seeds": ()}, "--seeds must name at least one"),
-        ({"dropout": ("none", "none")}, "--dropout names one twice"),
+        ({"seeds": ()}, "--seeds must name at least one, none twice. Received: none"),
+        ({"dropout": ("none", "none")}, "--dropout must name at least one, none twice"),
     ],
 )
 def test_settings_that_no_run_can_have_are_refused(settings, message):

@@ -54,6 +54,7 @@ WITHOUT_TENSORFLOW_AND_KERAS = (
     "affectkeras.reporting",
     "affectkeras.results",
     "affectkeras.runs",
+    "affectkeras.settling",
     "affectkeras.wearable_settings",
 )
 TRAINING_ROOMS = tuple(

@@ -14,7 +14,7 @@ from recipes.backbone_features import QUICK, Config, banners, settle
         ({"classifiers": ("tree", "forest")}, "--classifiers must name logistic or linear-svm: .*"),
         ({"image_size": 0}, "--image-size must be above 0. Received: 0"),
         ({"tune_rows": 0}, "--tune-rows must be above 0. Received: 0"),
-        ({"seeds": ()}, "--seeds must name at least one."),
+        ({"seeds": ()}, "--seeds must name at least one, none twice"),
         ({"folds": -1}, "--folds must be above 0. Received: -1"),
     ],
 )

@@ -1,12 +1,9 @@
-"""What recipes on faces have in common: quick sizes, banners, the folder."""
+"""What recipes on faces have in common: quick sizes and banners."""
 
 import dataclasses
 from pathlib import Path
 
-import pytest
-
-from affectkeras.errors import UserError
-from affectkeras.face_settings import check_data_dir, face_banners, with_quick_sizes
+from affectkeras.face_settings import face_banners, with_quick_sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +44,3 @@ def test_banners_say_what_holds_and_nothing_else():
         sample, "Quick run: few rows.", leak + "generalisation.", random
     ]  # fmt: skip
     assert random in face_banners(Settings(weights="none"), "few rows")
-
-
-def test_a_folder_that_is_not_there_or_holds_something_else_is_refused(tmp_path):
-    check_data_dir(Settings())
-    with pytest.raises(UserError, match=r"--data-dir .*nowhere: there is nothing"):
-        check_data_dir(Settings(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match="SFEW"):
-        check_data_dir(Settings(tmp_path))

@@ -151,7 +151,7 @@ def test_settings_come_short_before_long_and_table_1_adds_up():
         ({"thresholds": (95.0,)}, r"--thresholds must be in \[0, 90\) degrees"),
         ({"thresholds": ()}, "--thresholds must name at least one"),
         ({"widths": (16, 32)}, "--widths must be five numbers above 0"),
-        ({"label_smoothing": 1.0}, r"--label-smoothing must be in \[0, 1\)"),
+        ({"label_smoothing": 1.0}, r"--label-smoothing must be from 0 to below 1"),
         ({"tune_epochs": -1}, "--tune-epochs must be at least 0"),
         ({"data_dir": "missing"}, "--data-dir missing: there is nothing"),
     ],
