@@ -23,8 +23,6 @@ from recipes import fer_pruned_cnn as recipe
 # Beyond the paper's: a network trained for few epochs has few maps that are nearly the same.
 ANGLES = (*recipe.SWEEP, 55, 60, 65, 70, 75, 80, 85)
 
-TUNED = "-tuned"  # behind the arm of a pruned network that was trained on
-
 
 def space(hp, config: recipe.Config) -> recipe.Config:
     """Return the settings of a trial: what is searched, and over what."""
@@ -66,7 +64,7 @@ def measure(config: recipe.Config, data, part: Path) -> Measured:
     from affectkeras import pruning_run
     from affectkeras.evaluation.seal import Seal
     from affectkeras.files import write_csv
-    from affectkeras.searching.pareto import SWEEP_FILE, WITHIN, choose_small
+    from affectkeras.searching.pareto import SWEEP_FILE, TUNED, WITHIN, choose_small
 
     table, split = data
     seed, (setting,) = config.seeds[0], recipe.settings(config)
@@ -108,7 +106,7 @@ def _row_of(sweep, place: str, angle: float) -> dict:
 
 def choose(folder: Path, rows) -> Choice:
     """Return the smallest network of all trials that is within one point of the best."""
-    from affectkeras.searching.pareto import best_of, choose_small, join_sweeps
+    from affectkeras.searching.pareto import TUNED, best_of, choose_small, join_sweeps
     from affectkeras.searching.plots import draw_pareto, save_figures
 
     points = join_sweeps(folder, rows)

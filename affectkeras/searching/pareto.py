@@ -9,6 +9,7 @@ from affectkeras.files import read_csv, write_csv
 
 SWEEP_FILE = "sweep.csv"  # of a trial: what each threshold leaves of its network
 PARETO_FILE = "pareto.csv"
+TUNED = "-tuned"  # behind the arm of a pruned network that was trained on
 WITHIN = 0.01  # accuracy that a smaller network may lose against the best of all
 
 

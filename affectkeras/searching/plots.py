@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 
 from affectkeras.reporting.plot_style import FAINT, INK, STYLE
 from affectkeras.searching.importance import Importance
+from affectkeras.searching.pareto import TUNED
 
 BLUE, RED, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLOURS = matplotlib.colormaps["viridis"]
@@ -138,8 +139,8 @@ def draw_pareto(points, best: dict, objective: str) -> Figure:
     """Draw what every network of every trial reached against its size.
 
     Args:
-        points: frame with the columns `parameters`, `accuracy`, `pareto`, `threshold` (missing:
-            the whole network).
+        points: frame with the columns `arm`, `parameters`, `accuracy`, `pareto`, `threshold`
+            (missing: the whole network).
         best: the point that was chosen, with the same names.
         objective: what is on the upward axis.
     """
@@ -148,7 +149,13 @@ def draw_pareto(points, best: dict, objective: str) -> Figure:
         axes = figure.subplots()
         whole = points[points["threshold"].isna()]
         cut = points[points["threshold"].notna()]
-        axes.plot(cut["parameters"] / 1e3, cut["accuracy"], ".", color=FAINT, label="pruned")
+        tuned = cut["arm"].str.endswith(TUNED)
+        for kind, marker, of_kind in (("pruned", ".", ~tuned), ("and trained on", "^", tuned)):
+            if of_kind.any():
+                axes.plot(
+                    cut[of_kind]["parameters"] / 1e3, cut[of_kind]["accuracy"], marker,
+                    color=FAINT, label=kind,
+                )  # fmt: skip
         axes.plot(whole["parameters"] / 1e3, whole["accuracy"], "o", color=BLUE, label="whole")
         front = points[points["pareto"]].sort_values("parameters")
         axes.step(
