@@ -19,6 +19,7 @@ CHIEF = "chief"
 SUPERVISED = (
     "AFFECTKERAS_SUPERVISED"  # names the sitting, to the processes that a supervisor starts
 )
+THREADS = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own; whoever has set it is heeded
 TICK_S = 0.1
 MOST_VAIN_STARTS = 5  # deaths in a row with nothing done in between
 FAREWELL_S = 20.0
@@ -65,9 +66,11 @@ def supervise(module: str, folder: Path, workers: int, address: tuple[str, int])
         for number in range(workers)
     ]
     everybody = [chief, *crew]
+    # Side by side on all cores, the threads of one training would wait for those of the others.
+    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
     try:
         for child in everybody:
-            _start(child, module, folder, address, sitting)
+            _start(child, module, folder, address, sitting, threads)
         while True:
             time.sleep(TICK_S)
             status = chief.process.poll()
@@ -76,7 +79,7 @@ def supervise(module: str, folder: Path, workers: int, address: tuple[str, int])
             for child in everybody:
                 if child.process.poll() is not None:
                     _look_at(child, folder)
-                    _start(child, module, folder, address, sitting)
+                    _start(child, module, folder, address, sitting, threads)
     finally:
         _end(crew, chief)
 
@@ -99,7 +102,14 @@ def die_with_supervisor() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _start(child: Child, module: str, folder: Path, address: tuple[str, int], sitting: str) -> None:
+def _start(
+    child: Child,
+    module: str,
+    folder: Path,
+    address: tuple[str, int],
+    sitting: str,
+    threads: int,
+) -> None:
     chief = child.name == CHIEF  # the name tells keras-tuner, too
     environment = os.environ | {
         "KERASTUNER_TUNER_ID": CHIEF if chief else f"{child.name}#{time.time_ns()}",
@@ -107,6 +117,8 @@ def _start(child: Child, module: str, folder: Path, address: tuple[str, int], si
         "KERASTUNER_ORACLE_PORT": str(address[1]),
         SUPERVISED: sitting,
     }
+    if not chief:
+        environment.setdefault(THREADS, str(threads))
     child.state = _how_far(folder)
     with contextlib.nullcontext() if child.log is None else open(child.log, "ab") as output:
         child.process = subprocess.Popen(
