@@ -36,6 +36,7 @@ class Child:
         process: the running one.
         vain: how often it died in a row while the search did not move.
         state: how far the search was when it was started.
+        environment: variables of its own.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Child:
     process: subprocess.Popen | None = None
     vain: int = 0
     state: tuple[int, ...] = ()
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def supervise(module: str, folder: Path, workers: int, address: tuple[str, int]) -> None:
@@ -61,16 +63,17 @@ def supervise(module: str, folder: Path, workers: int, address: tuple[str, int])
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     chief = Child(CHIEF, None)
+    # Side by side on all cores, the threads of one training would wait for those of the others.
+    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
+    shared = {THREADS: os.environ.get(THREADS, str(threads))}
     crew = [
-        Child(f"worker-{number + 1}", logs / f"worker-{number + 1}.txt")
+        Child(f"worker-{number + 1}", logs / f"worker-{number + 1}.txt", environment=shared)
         for number in range(workers)
     ]
     everybody = [chief, *crew]
-    # Side by side on all cores, the threads of one training would wait for those of the others.
-    threads = max(1, (os.cpu_count() or 1) // max(1, workers))
     try:
         for child in everybody:
-            _start(child, module, folder, address, sitting, threads)
+            _start(child, module, folder, address, sitting)
         while True:
             time.sleep(TICK_S)
             status = chief.process.poll()
@@ -79,7 +82,7 @@ def supervise(module: str, folder: Path, workers: int, address: tuple[str, int])
             for child in everybody:
                 if child.process.poll() is not None:
                     _look_at(child, folder)
-                    _start(child, module, folder, address, sitting, threads)
+                    _start(child, module, folder, address, sitting)
     finally:
         _end(crew, chief)
 
@@ -102,23 +105,15 @@ def die_with_supervisor() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _start(
-    child: Child,
-    module: str,
-    folder: Path,
-    address: tuple[str, int],
-    sitting: str,
-    threads: int,
-) -> None:
+def _start(child: Child, module: str, folder: Path, address: tuple[str, int], sitting: str) -> None:
     chief = child.name == CHIEF  # the name tells keras-tuner, too
     environment = os.environ | {
         "KERASTUNER_TUNER_ID": CHIEF if chief else f"{child.name}#{time.time_ns()}",
         "KERASTUNER_ORACLE_IP": address[0],
         "KERASTUNER_ORACLE_PORT": str(address[1]),
         SUPERVISED: sitting,
+        **child.environment,
     }
-    if not chief:
-        environment.setdefault(THREADS, str(threads))
     child.state = _how_far(folder)
     with contextlib.nullcontext() if child.log is None else open(child.log, "ab") as output:
         child.process = subprocess.Popen(

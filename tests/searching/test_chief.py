@@ -49,6 +49,8 @@ def test_a_chief_and_three_workers_finish_a_search_without_repeats(tmp_path):
     assert_whole(folder, 16)
     assert set(times_run(folder).values()) == {1}
     assert len({row["worker"] for row in read_trials(folder)}) == 3
+    share = str(max(1, os.cpu_count() // 3))
+    assert {path.read_text() for path in folder.glob("trials/*/threads.txt")} == {share}
     # Numbers come back to the last digit, which keras-tuner's messages do not carry.
     alone = tmp_path / "alone"
     run("--trials", 16, "--tuner", "random", "--run-dir", alone)

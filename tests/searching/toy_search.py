@@ -33,6 +33,7 @@ def measure(config, data, part: Path) -> Measured:
     """Return the height, or fail as asked; note that the trial was run."""
     with open(part / "ran.txt", "a") as file:
         file.write(f"{os.getpid()} {config.x} {config.y}\n")
+    (part / "threads.txt").write_text(os.environ.get("TF_NUM_INTRAOP_THREADS", "all"))
     time.sleep(config.sleep_s)
     if config.x < 0.5:
         if config.fail == "raise":
